@@ -1,0 +1,79 @@
+package tenant
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+)
+
+// EngineName names a homeserver implementation.
+type EngineName string
+
+// Dendrite is the light engine.
+const Dendrite EngineName = "dendrite"
+
+// Spec is what should be: everything a provisioner needs to know about one tenant, and nothing secret.
+type Spec struct {
+	ID         ID
+	Number     int // small, unique in the installation; user id and address plan derive from it
+	ServerName Domain
+	Host       Domain // where the edge answers; equal to ServerName under the base domain
+	Engine     EngineName
+	Image      string // image by digest: "sha256:..."
+	Goal       Goal
+	Limits     Limits
+	Quota      Quota
+	Suspended  bool   // a stopped tenant is refused by name at the edge instead of woken
+	Contact    string // mailto: or https: of whoever helps this tenant's members
+	FirstAdmin Localpart
+}
+
+// UID is the Unix user of the tenant's processes and files on the host. One per tenant, far above every system and
+// login account, so that even an escaped process owns nothing of another tenant's.
+func (s Spec) UID() int { return 200_000 + s.Number }
+
+// Revision changes exactly when the container or its configuration must be made anew. Limits and seats are left out:
+// the engine updates limits of a running container, and the edge keeps quotas, so a plan change needs no restart.
+// Federation alone is both the container's network and the engine's configuration.
+func (s Spec) Revision() string {
+	b, err := json.Marshal(struct {
+		Format           int // raise when the rendering of a configuration changes
+		ServerName, Host Domain
+		Engine           EngineName
+		Image            string
+		UID              int
+		Federation       bool
+	}{1, s.ServerName, s.Host, s.Engine, s.Image, s.UID(), s.Quota.Federation})
+	if err != nil {
+		panic("tenant: a spec of plain values cannot be encoded: " + err.Error())
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
+}
+
+// ContainerState is the life of a container as the Docker Engine tells it, in three words.
+type ContainerState string
+
+// The container states.
+const (
+	ContainerAbsent  ContainerState = "absent"
+	ContainerStopped ContainerState = "stopped" // created, exited or dead
+	ContainerRunning ContainerState = "running"
+)
+
+// Observed is what is: found out anew before every decision, never remembered.
+type Observed struct {
+	Secrets       bool   // every secret of the tenant exists
+	Role          bool   // database role
+	Database      bool   // database
+	Files         string // revision of the written configuration; "" when anything is missing
+	Leftovers     bool   // any file or directory of the tenant exists
+	Container     ContainerState
+	Revision      string    // of the container
+	Limits        Limits    // of the container
+	Healthy       bool      // versions and a database-touching call answer
+	Administrator bool      // control account and first administrator exist
+	Certificate   time.Time // end of validity; zero when there is none for these names
+	Route         Route     // as published; zero when there is none
+}
