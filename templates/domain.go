@@ -1,0 +1,53 @@
+package templates
+
+import "time"
+
+// RecordState is what a look at the DNS or the web found.
+type RecordState string
+
+// States of a record.
+const (
+	RecordPending RecordState = "pending" // not looked yet, or looking
+	RecordFound   RecordState = "found"
+	RecordMissing RecordState = "missing"
+	RecordWrong   RecordState = "wrong"
+)
+
+// DomainRecord is one record to set, and what we see.
+type DomainRecord struct {
+	Type  string // TXT, A, AAAA, CNAME
+	Name  string // full name without trailing dot
+	Value string
+	State RecordState
+	Seen  []string // what was there instead, or besides
+	// Purpose is `domain.purpose.<code>`: proof, host, apex.
+	Purpose string
+	// Optional is set where one of several records suffices (A or CNAME).
+	Optional bool
+}
+
+// WellKnown is one address on the customer's own web server and what it must answer.
+type WellKnown struct {
+	Purpose string // "client" or "server"
+	URL     string
+	Body    string // exact JSON
+	State   RecordState
+	Seen    string
+}
+
+// Domain is /servers/{id}/domain. The live part (DomainChecks) is replaced by
+// the SSE event "domain" of EventsURL. POST /servers/{id}/domain/check looks again.
+type Domain struct {
+	Server Server
+	// HostKind is HostMatrix or HostApex.
+	HostKind  string
+	Records   []DomainRecord
+	WellKnown []WellKnown // only with HostMatrix
+	CheckedAt time.Time   // zero: never
+	NextCheck time.Time   // zero: unknown
+	Checking  bool
+	Verified  bool   // all is found; we go on
+	EventsURL string // "/servers/{id}/events"
+	// Failure is a code (`failure.<code>`) when the check itself failed, "" else.
+	Failure string
+}

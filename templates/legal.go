@@ -1,0 +1,15 @@
+package templates
+
+// Kinds of legal pages.
+const (
+	LegalTerms   = "terms"
+	LegalPrivacy = "privacy"
+	LegalImprint = "imprint"
+)
+
+// Legal is /terms, /privacy or /imprint. The texts are the operator's own: Text
+// holds plain paragraphs; without any, the page says that the operator has to provide them.
+type Legal struct {
+	Kind string
+	Text []string
+}

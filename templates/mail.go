@@ -1,0 +1,55 @@
+package templates
+
+import "time"
+
+// Mail is a message ready to send, in one language.
+type Mail struct {
+	Subject string
+	Text    string
+	HTML    string
+}
+
+// MailLink is what verification, reset and set-password mails need.
+type MailLink struct {
+	Email   string
+	URL     string
+	Expires time.Time
+}
+
+// MailKnownAddress answers a sign-up with an address that has an account.
+type MailKnownAddress struct {
+	Email     string
+	LoginURL  string
+	ForgotURL string
+}
+
+// MailPasswordChanged tells that a password was changed.
+type MailPasswordChanged struct {
+	Email     string
+	At        time.Time
+	Address   string
+	ForgotURL string
+}
+
+// MailOrder is the order confirmation with its invoice, and the receipt of the payment.
+type MailOrder struct {
+	ServerName    string
+	PlanName      string
+	InvoiceNumber string
+	Price         Price
+	Recipient     string
+	IBAN, BIC     string
+	Reference     string
+	OrderURL      string
+}
+
+// MailServer is about one server.
+type MailServer struct {
+	ServerName string
+	ServerURL  string // its page in the dashboard
+	AdminID    string
+	// Code is the reason where there is one: an error code, or a reason of suspension.
+	Code string
+	// DeleteAt is when the data goes for good.
+	DeleteAt time.Time
+}

@@ -1,0 +1,115 @@
+package templates
+
+import "time"
+
+// Event is something that happened to a server: `event.<Code>`.
+type Event struct {
+	At     time.Time
+	Code   string
+	Actor  string // e-mail address, or "" for the system
+	Detail string // for operators only, never a secret
+}
+
+// OperatorRow is one server in the table of all servers.
+type OperatorRow struct {
+	ID, Name, Customer string
+	PlanName           string
+	Status             string
+	Seats              Seats
+	Storage            Storage
+	LastEvent          Event
+}
+
+// OperatorServers is /operator?state=&q=&page=: the fleet.
+type OperatorServers struct {
+	Rows   []OperatorRow
+	State  string // filter, "" for all
+	Query  string
+	Counts map[string]int // servers by status, for the filter
+	Pager  Pager
+}
+
+// OperatorCondition is a condition as the operator sees it: wanted and seen.
+type OperatorCondition struct {
+	Condition
+	Wanted string // from the spec, "running"
+	Seen   string // observed, "exited (137)"
+	Detail string // the full error
+}
+
+// StepRun is one run of a step in the history.
+type StepRun struct {
+	Name    string
+	State   StepState
+	Started time.Time
+	Elapsed time.Duration
+	Attempt int
+	Error   string
+}
+
+// OperatorServer is /operator/servers/{id}. Actions post to
+// /operator/servers/{id}/suspend (reason, note) | resume | retry | delete (name).
+type OperatorServer struct {
+	Server        Server
+	Customer      string
+	HomeserverURL string
+	Seats         Seats
+	Storage       Storage
+	Conditions    []OperatorCondition
+	Steps         []StepRun
+	Events        []Event
+	// What the status allows now.
+	CanSuspend, CanResume, CanRetry, CanDelete bool
+	Form                                       Form
+}
+
+// OperatorOrder is one order in the operator's list.
+type OperatorOrder struct {
+	ID            string
+	InvoiceNumber string
+	Customer      string
+	ServerName    string
+	ServerID      string
+	PlanName      string
+	Price         Price
+	State         string // OrderOpen, OrderPaid, OrderCancelled
+	CreatedAt     time.Time
+	SettledAt     time.Time // paid or cancelled; zero while open
+}
+
+// OperatorOrders is /operator/orders?state=. Actions post to
+// /operator/orders/{id}/paid | cancel.
+type OperatorOrders struct {
+	Rows  []OperatorOrder
+	State string // filter: OrderOpen, OrderPaid, OrderCancelled, "" for all
+	Pager Pager
+}
+
+// AuditEntry is one line of the audit log.
+type AuditEntry struct {
+	ID            int64
+	At            time.Time
+	Actor         string // "" for the system
+	Address       string
+	Action        string // `action.<code>`
+	Object        string // "server werft.example"
+	ObjectURL     string // "" for none
+	Before, After string // short text or JSON, "" for none; never a secret
+}
+
+// OperatorAudit is /operator/audit?q=&page=.
+type OperatorAudit struct {
+	Entries []AuditEntry
+	Query   string
+	Pager   Pager
+}
+
+// OperatorPassword is /operator/account. Fields: current, password. Required
+// is set at the first login with the one-time password: no other page opens
+// before, and no current password is asked again.
+type OperatorPassword struct {
+	Email    string
+	Required bool
+	Form     Form
+	Sessions []Session
+}

@@ -1,0 +1,76 @@
+package templates
+
+// Kinds of name a server can get.
+const (
+	NameSubdomain = "subdomain" // NAME.<base domain>
+	NameOwn       = "own"       // a domain of the customer
+)
+
+// Where the edge answers for an own domain.
+const (
+	HostMatrix = "matrix" // matrix.DOMAIN; the apex stays where it is
+	HostApex   = "apex"   // the whole domain points to us
+)
+
+// OrderPlan is step 1, /order: choose a plan. Each card leads to
+// /order/name?plan=ID.
+type OrderPlan struct {
+	Plans  []Plan
+	Chosen string // id of the plan to mark, "" for none
+}
+
+// OrderName is step 2, /order/name: choose the name. Fields: plan, kind
+// (NameSubdomain or NameOwn), name (the label of a subdomain), domain, host (HostMatrix or HostApex),
+// posted to /order/name; while typing, GET /order/check with the same fields
+// answers NameCheck.
+type OrderName struct {
+	Plan       Plan
+	BaseDomain string
+	Form       Form
+	Check      NameCheck // result for what is in the form, zero for none
+}
+
+// NameCheck is the live answer beside the name. Code is "" for nothing to say,
+// "available", or an error code such as "name.taken".
+type NameCheck struct {
+	Name   string // the full name in normal form, "werft.hafen.localhost"
+	Code   string
+	Params map[string]string
+}
+
+// OrderConfirm is step 3, /order/confirm: everything once more before the
+// binding click. Fields: plan, kind, name, domain, host, terms; posted to /order.
+type OrderConfirm struct {
+	Plan   Plan
+	Kind   string // NameSubdomain or NameOwn
+	Label  string // what was typed for NameSubdomain
+	Domain string // what was typed for NameOwn
+	Host   string // HostMatrix or HostApex, for NameOwn
+	Name   string // the server name for good
+	Form   Form
+	// Immediate says that the order is accepted without waiting for a payment (trial mode).
+	Immediate bool
+}
+
+// States of an order.
+const (
+	OrderOpen      = "open"
+	OrderPaid      = "paid"
+	OrderCancelled = "cancelled"
+)
+
+// OrderPayment is /orders/{id}: the invoice to pay. It polls itself while open
+// (GET /orders/{id}/state answers OrderState). POST /orders/{id}/cancel ends it.
+type OrderPayment struct {
+	OrderID       string
+	State         string // OrderOpen, OrderPaid, OrderCancelled
+	ServerID      string
+	ServerName    string
+	PlanName      string
+	InvoiceNumber string
+	Price         Price
+	// Where to transfer to; empty fields are not shown.
+	Recipient, IBAN, BIC string
+	// Reference is the exact text to give with the transfer.
+	Reference string
+}

@@ -1,0 +1,24 @@
+package templates
+
+// LinkState says what became of a single-use link.
+type LinkState string
+
+// States of a single-use link. LinkOpen is shown on GET and asks for a click, so
+// that mail scanners which fetch links do not use them up; the click posts.
+const (
+	LinkOpen    LinkState = "open"
+	LinkDone    LinkState = "done"
+	LinkExpired LinkState = "expired"
+	LinkUsed    LinkState = "used"
+	LinkInvalid LinkState = "invalid"
+)
+
+// Verify is the page behind the link of the verification mail. LinkOpen posts
+// token to /verify; the other states except LinkDone offer a new mail
+// (email to /signup/resend).
+type Verify struct {
+	State LinkState
+	Token string
+	// Next is where "go on" leads after LinkDone: /login, or /order when a plan was chosen.
+	Next string
+}
