@@ -231,7 +231,7 @@ create table certificates (
     renew_at   timestamptz not null
 );
 
-create table edge_revision (only boolean primary key default true check (only), revision bigint not null);
+create table edge_revision (one boolean primary key default true check (one), revision bigint not null);
 insert into edge_revision values (true, 1);
 
 -- +goose StatementBegin
@@ -285,7 +285,7 @@ create table mails (
 
 -- Small facts about the installation: its id, which containers carry.
 create table installation (
-    only boolean primary key default true check (only),
+    one boolean primary key default true check (one),
     id   text    not null
 );
 insert into installation (id) values (replace(gen_random_uuid()::text, '-', ''));
