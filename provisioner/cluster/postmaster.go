@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -66,6 +68,9 @@ func (c *Cluster) adopt(ctx context.Context, changed bool) (bool, error) {
 
 // start runs the postmaster as a daemon and waits until it answers.
 func (c *Cluster) start(ctx context.Context) error {
+	if err := c.waitForRemnants(ctx); err != nil {
+		return err
+	}
 	path := filepath.Join(c.config.Dir, "start.log")
 	output, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -75,6 +80,7 @@ func (c *Cluster) start(ctx context.Context) error {
 	if err := c.owner.own(path); err != nil {
 		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
+	before := c.logs()
 	// Not bound to ctx: the server shall outlive whoever started it.
 	command := c.command(context.WithoutCancel(ctx), "postgres", "-D", c.config.Dir)
 	command.Stdout, command.Stderr = output, output
@@ -85,7 +91,8 @@ func (c *Cluster) start(ctx context.Context) error {
 	go func() { ended <- command.Wait() }()
 	err = c.wait(ctx, func() bool { return len(ended) > 0 })
 	if errors.Is(err, errGone) {
-		return fmt.Errorf("start PostgreSQL: %w", c.explain(<-ended, c.said(path)))
+		before[path] = 0
+		return fmt.Errorf("start PostgreSQL: %w", c.explain(<-ended, c.saidSince(before)))
 	}
 	if err != nil {
 		return err
@@ -94,19 +101,63 @@ func (c *Cluster) start(ctx context.Context) error {
 	return nil
 }
 
-// said is what a postmaster that failed to start has printed, here or, once it has a log of its own, there.
-func (c *Cluster) said(path string) string {
-	text, _ := os.ReadFile(path)
-	logs, _ := filepath.Glob(filepath.Join(c.config.Dir, "log", "*.log"))
-	for _, log := range logs {
-		info, err := os.Stat(log)
-		if err != nil || time.Since(info.ModTime()) > time.Minute {
+// waitForRemnants waits until the last session of a postmaster that was killed has noticed; until then its shared
+// memory is in use and PostgreSQL refuses to start.
+func (c *Cluster) waitForRemnants(ctx context.Context) error {
+	for {
+		var working int
+		processes, err := filepath.Glob("/proc/[0-9]*")
+		if err != nil {
+			return fmt.Errorf("look for PostgreSQL's processes: %w", err)
+		}
+		for _, process := range processes {
+			program, err := os.Readlink(filepath.Join(process, "exe")) // "... (deleted)" after a package upgrade
+			if err == nil && strings.HasPrefix(filepath.Base(program), "postgres") && c.worksHere(process) {
+				working++
+			}
+		}
+		if working == 0 {
+			return nil
+		}
+		if err := pause(ctx, step); err != nil {
+			return fmt.Errorf("wait for %d processes of an earlier PostgreSQL server to end: %w", working, err)
+		}
+	}
+}
+
+// logs are the server's log files and how long each is.
+func (c *Cluster) logs() map[string]int64 {
+	sizes := map[string]int64{}
+	paths, _ := filepath.Glob(filepath.Join(c.config.Dir, "log", "*.log"))
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			sizes[path] = info.Size()
+		}
+	}
+	return sizes
+}
+
+// saidSince is what a postmaster that failed to start has written behind these sizes. It explains an error, so what
+// cannot be read is left out.
+func (c *Cluster) saidSince(before map[string]int64) string {
+	var said strings.Builder
+	for path := range c.logs() {
+		if _, known := before[path]; !known {
+			before[path] = 0
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(before)) {
+		text, err := os.ReadFile(path)
+		if err != nil || int64(len(text)) < before[path] {
 			continue
 		}
-		more, _ := os.ReadFile(log)
-		text = append(text, more...)
+		for line := range strings.Lines(string(text[before[path]:])) {
+			if !strings.Contains(line, "the database system is starting up") { // that was our own question
+				said.WriteString(line)
+			}
+		}
 	}
-	return string(text)
+	return said.String()
 }
 
 // wait returns when a real connection has answered. A server that recovers from a crash may take its time: we wait as
@@ -182,10 +233,14 @@ func removeStale(path string, pid int) error {
 	return nil
 }
 
-// alive says whether pid is a postmaster of our data directory: every server process works in its data directory, so
-// a number that went to another program is told apart.
+// alive says whether pid is a server process of our data directory.
 func (c *Cluster) alive(pid int) bool {
-	process := filepath.Join("/proc", strconv.Itoa(pid))
+	return c.worksHere(filepath.Join("/proc", strconv.Itoa(pid)))
+}
+
+// worksHere says whether a process works in our data directory, as every server process does; a process number that
+// went to another program is told apart by it.
+func (c *Cluster) worksHere(process string) bool {
 	cwd, err := os.Readlink(filepath.Join(process, "cwd"))
 	if err != nil {
 		return false
@@ -211,4 +266,3 @@ func (c *Cluster) shutdown(ctx context.Context) error {
 	c.log.Info("PostgreSQL has stopped", "pid", found.pid)
 	return nil
 }
-
