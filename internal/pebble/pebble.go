@@ -215,4 +215,3 @@ func freeAddresses(ctx context.Context) (acme, management string, err error) {
 	}
 	return a.Addr().String(), b.Addr().String(), errors.Join(a.Close(), b.Close())
 }
-
