@@ -91,6 +91,8 @@ create table tenants (
     -- Reconciling: every change and every sweep raises wanted; reconciled is the last one made true.
     wanted          bigint      not null default 1,
     reconciled      bigint      not null default 0,
+    requested_at    timestamptz not null default now(), -- when wanted was last raised
+    checked_at      timestamptz not null default '-infinity', -- when last found as it should be
     failures        integer     not null default 0, -- consecutive; sets the backoff
     failure_code    text        not null default '', -- sentence for the customer, '' when all is well
     failure_detail  text        not null default '', -- for the operator
@@ -178,6 +180,7 @@ create table member_operations (
     localpart       text        not null,
     kind            text        not null check (kind in ('create', 'set_password', 'deactivate', 'reactivate')),
     sealed_password bytea,
+    claimed_until   timestamptz not null default '-infinity',
     created_at      timestamptz not null default now(),
     finished_at     timestamptz,
     code            text        not null default '', -- of the failure

@@ -1,0 +1,177 @@
+package controlplane
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"fmt"
+	"strings"
+
+	"hafen/controlplane/billing"
+	"hafen/tenant"
+)
+
+// Orders is choosing a plan and a name, and paying.
+type Orders struct{ OrdersConfig }
+
+// OrdersConfig is what Orders needs.
+type OrdersConfig struct {
+	Store       OrderStore
+	Billing     billing.Provider
+	Base        tenant.Domain             // names below it are ready at once
+	Registrable func(tenant.Domain) error // refuses public suffixes
+}
+
+// OrderStore keeps orders.
+type OrderStore interface {
+	ListPlans(ctx context.Context) ([]tenant.Plan, error)
+	FindPlan(ctx context.Context, id tenant.PlanID) (tenant.Plan, error)
+	// NameHolder says who holds a server name: "" nobody, "taken", or "tombstoned".
+	NameHolder(ctx context.Context, name tenant.Domain) (string, error)
+	// CreateOrder records tenant, name, first member, order, job and audit in one transaction. A name that was taken
+	// meanwhile is the Fault name.taken or domain.taken.
+	CreateOrder(ctx context.Context, o NewOrder) error
+}
+
+// NewOrder is all that CreateOrder records.
+type NewOrder struct {
+	Actor    Actor
+	Tenant   tenant.ID
+	Order    billing.Order
+	Provider string
+	Terms    billing.Terms
+	Request  OrderRequest
+	Names    OrderNames
+	Proof    string // token for an own domain's TXT record
+}
+
+// OrderRequest is what the customer chose. Exactly one of Name and Domain is set.
+type OrderRequest struct {
+	Plan        tenant.PlanID
+	Name        string // NAME.<base>
+	Domain      string // own domain
+	WholeDomain bool   // the own domain itself points to Hafen; otherwise matrix.<domain> does
+	FirstAdmin  string
+	Language    string
+}
+
+// OrderNames is what a request's name comes to.
+type OrderNames struct {
+	ServerName, Host tenant.Domain
+	Own              bool
+}
+
+// Quote is a plan with its tax.
+type Quote struct {
+	Plan            tenant.Plan
+	Net, VAT, Gross tenant.Money
+}
+
+// NewOrders makes Orders.
+func NewOrders(c OrdersConfig) *Orders { return &Orders{c} }
+
+// Plans lists the visible plans in the order of the price list.
+func (o *Orders) Plans(ctx context.Context) ([]tenant.Plan, error) { return o.Store.ListPlans(ctx) }
+
+// Quote prices a plan. An unknown or hidden one is the Fault plan.unknown.
+func (o *Orders) Quote(ctx context.Context, id tenant.PlanID) (Quote, error) {
+	plan, err := o.Store.FindPlan(ctx, id)
+	if err != nil {
+		return Quote{}, err
+	}
+	vat := plan.Price.VAT(plan.VATRate)
+	return Quote{Plan: plan, Net: plan.Price, VAT: vat, Gross: plan.Price.Plus(vat)}, nil
+}
+
+// CheckName says what a name would become, or why it cannot be had: faults name.* and domain.*.
+func (o *Orders) CheckName(ctx context.Context, r OrderRequest) (OrderNames, error) {
+	names, err := o.names(r)
+	if err != nil {
+		return OrderNames{}, err
+	}
+	holder, err := o.Store.NameHolder(ctx, names.ServerName)
+	if err != nil {
+		return OrderNames{}, fmt.Errorf("find holder of %s: %w", names.ServerName, err)
+	}
+	if holder != "" {
+		return OrderNames{}, nameFault(names.Own, tenant.Conflict, holder)
+	}
+	return names, nil
+}
+
+func (o *Orders) names(r OrderRequest) (OrderNames, error) {
+	if r.Domain == "" {
+		label, err := tenant.ParseLabel(r.Name)
+		if err != nil {
+			return OrderNames{}, err
+		}
+		name := o.Base.Under(label)
+		return OrderNames{ServerName: name, Host: name}, nil
+	}
+	domain, err := tenant.ParseDomain(r.Domain)
+	if err != nil {
+		return OrderNames{}, err
+	}
+	if domain.Within(o.Base) {
+		return OrderNames{}, nameFault(true, tenant.Invalid, "ours")
+	}
+	if err := o.Registrable(domain); err != nil {
+		return OrderNames{}, err
+	}
+	names := OrderNames{ServerName: domain, Host: domain, Own: true}
+	if !r.WholeDomain {
+		names.Host = domain.Under("matrix")
+	}
+	return names, nil
+}
+
+// Order orders a server: after it returns, the server waits for payment, for its domain, or is being provisioned.
+func (o *Orders) Order(ctx context.Context, actor Actor, r OrderRequest) (tenant.ID, billing.Terms, error) {
+	quote, err := o.Quote(ctx, r.Plan)
+	if err != nil {
+		return "", billing.Terms{}, err
+	}
+	names, err := o.CheckName(ctx, r)
+	if err != nil {
+		return "", billing.Terms{}, err
+	}
+	admin, err := tenant.ParseLocalpart(r.FirstAdmin)
+	if err != nil {
+		return "", billing.Terms{}, err
+	}
+	r.FirstAdmin = string(admin)
+	order := NewOrder{Actor: actor, Tenant: tenant.NewID(), Provider: o.Billing.Name(), Request: r, Names: names, Proof: newProof()}
+	order.Order = billing.Order{
+		ID: newUUID(), Tenant: order.Tenant, Email: actor.Email, Language: r.Language,
+		Plan: quote.Plan, Net: quote.Net, VAT: quote.VAT,
+	}
+	order.Terms, err = o.Billing.Begin(ctx, order.Order)
+	if err != nil {
+		return "", billing.Terms{}, fmt.Errorf("begin payment of order %s: %w", order.Order.ID, err)
+	}
+	if err := o.Store.CreateOrder(ctx, order); err != nil {
+		return "", billing.Terms{}, err
+	}
+	return order.Tenant, order.Terms, nil
+}
+
+func nameFault(own bool, kind tenant.Kind, code string) error {
+	if own {
+		return &tenant.Fault{Kind: kind, Code: "domain." + code, Field: "domain"}
+	}
+	return &tenant.Fault{Kind: kind, Code: "name." + code, Field: "name"}
+}
+
+// newProof is 130 random bits in letters a person can read out and any DNS panel keeps as they are.
+func newProof() string {
+	var b [20]byte
+	rand.Read(b[:])
+	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))[:26]
+}
+
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80 // RFC 9562 section 5.4
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
+}
