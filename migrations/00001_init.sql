@@ -181,6 +181,7 @@ create table member_operations (
     kind            text        not null check (kind in ('create', 'set_password', 'deactivate', 'reactivate')),
     sealed_password bytea,
     claimed_until   timestamptz not null default '-infinity',
+    attempts        integer     not null default 0,
     created_at      timestamptz not null default now(),
     finished_at     timestamptz,
     code            text        not null default '', -- of the failure

@@ -1,0 +1,59 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// SweepStore finds what nobody works on.
+type SweepStore interface {
+	// ReleaseLeases gives up the leases of an owner that has just started and so cannot be working on anything.
+	ReleaseLeases(ctx context.Context, owner string) error
+	// WakeDue enqueues tenants with an expired lease and unfinished work, a due retry, an ended grace period, or no look
+	// at them for a while. It returns how many.
+	WakeDue(ctx context.Context) (int, error)
+	// WakeOperations enqueues member operations whose worker was lost.
+	WakeOperations(ctx context.Context) (int, error)
+}
+
+// Sweeper is the safety net under notifications and jobs: whatever was lost, it finds within seconds.
+type Sweeper struct {
+	Store SweepStore
+	Owner string
+	Every time.Duration // 5 s when zero
+	Log   *slog.Logger
+}
+
+// Run sweeps until ctx ends.
+func (s *Sweeper) Run(ctx context.Context) error {
+	if err := s.Store.ReleaseLeases(ctx, s.Owner); err != nil && ctx.Err() == nil {
+		s.Log.ErrorContext(ctx, "leases of the last run not released; they run out by themselves", "error", err)
+	}
+	every := s.Every
+	if every == 0 {
+		every = 5 * time.Second
+	}
+	return repeat(ctx, every, s.Log, "sweep", func(ctx context.Context) error {
+		_, tenants := s.Store.WakeDue(ctx)
+		_, operations := s.Store.WakeOperations(ctx)
+		return errors.Join(tenants, operations)
+	})
+}
+
+// repeat runs work at once and then at every interval until ctx ends. A failed round is logged and the next one tries again.
+func repeat(ctx context.Context, every time.Duration, log *slog.Logger, name string, work func(context.Context) error) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		if err := work(ctx); err != nil && ctx.Err() == nil {
+			log.ErrorContext(ctx, name+" failed, will be tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
