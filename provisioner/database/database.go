@@ -1,0 +1,253 @@
+// Package database makes, measures and drops tenants' databases in a PostgreSQL cluster: one role and one database for
+// each tenant, both named [tenant.ID.Role].
+//
+// The package works as the cluster's superuser, but only ever in the maintenance database. Into a tenant's own database
+// it goes as the tenant's role ([Cluster.Connect]): whoever took over a homeserver can plant triggers, functions and
+// operators there, which run with the rights of the one who touches them.
+//
+// A crash leaves a role without a database, or a database whose rights are not yet taken from the public; State calls
+// both absent, so that Create is repeated and completes them.
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"hafen/tenant"
+)
+
+// Config says where the cluster is.
+type Config struct {
+	DSN       string // a superuser's address of the maintenance database
+	SocketDir string // directory of the cluster's Unix socket
+}
+
+// Cluster is the PostgreSQL cluster that holds the tenants' databases. Safe for concurrent use.
+type Cluster struct {
+	pool      *pgxpool.Pool
+	socketDir string
+}
+
+// Connections for a few tenants being observed at once; each query takes a millisecond.
+const poolSize = 8
+
+// Reserved is how many connections a tenant's role has beyond those of its plan: one for the control plane's work on
+// members, one for its measuring, and one so that both find room while the homeserver uses all of its own.
+const Reserved = 3
+
+// Open makes a Cluster. It does not connect yet: a cluster that is away is found out, and named, when it is needed.
+func Open(ctx context.Context, c Config) (*Cluster, error) {
+	config, err := pgxpool.ParseConfig(c.DSN)
+	if err != nil {
+		return nil, errors.New("database: the address of the cluster cannot be read") // err would show the password
+	}
+	config.MaxConns = poolSize
+	config.ConnConfig.RuntimeParams["application_name"] = "hafen provisioner"
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("database: make the pool: %w", err)
+	}
+	return &Cluster{pool: pool, socketDir: c.SocketDir}, nil
+}
+
+// Close ends all connections.
+func (c *Cluster) Close() { c.pool.Close() }
+
+// SocketDir is the directory of the cluster's Unix socket.
+func (c *Cluster) SocketDir() string { return c.socketDir }
+
+// State is what exists for a tenant.
+type State struct {
+	Role        bool
+	Database    bool
+	Connections int // what the role may open, less Reserved; 0 without a role
+}
+
+const stateSQL = `
+SELECT r.rolcanlogin AND r.rolpassword IS NOT NULL
+           AND EXISTS (SELECT FROM pg_db_role_setting s WHERE s.setrole = r.oid AND s.setdatabase = 0),
+       r.rolconnlimit,
+       d.oid IS NOT NULL AND d.datdba = r.oid
+           AND NOT has_database_privilege('public', d.oid, 'CONNECT') AND NOT has_database_privilege('public', d.oid, 'TEMP')
+  FROM pg_authid r LEFT JOIN pg_database d ON d.datname = r.rolname
+ WHERE r.rolname = $1`
+
+const databaseExistsSQL = `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`
+
+// State tells what exists for a tenant, complete and with its rights as they should be.
+func (c *Cluster) State(ctx context.Context, id tenant.ID) (State, error) {
+	var s State
+	err := c.pool.QueryRow(ctx, stateSQL, id.Role()).Scan(&s.Role, &s.Connections, &s.Database)
+	if errors.Is(err, pgx.ErrNoRows) {
+		// A database without its role is nothing usable, yet it must be seen, or removing would leave it behind.
+		err := c.pool.QueryRow(ctx, databaseExistsSQL, id.Role()).Scan(&s.Database)
+		return s, wrap("look for the database", err)
+	}
+	s.Connections -= Reserved
+	return s, wrap("look for role and database", err)
+}
+
+const existsSQL = `
+SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1) OR EXISTS (SELECT FROM pg_database WHERE datname = $1)`
+
+// Exists reports whether a role or a database of the tenant exists, in whatever state.
+func (c *Cluster) Exists(ctx context.Context, id tenant.ID) (bool, error) {
+	var exists bool
+	err := c.pool.QueryRow(ctx, existsSQL, id.Role()).Scan(&exists)
+	return exists, wrap("look for role or database", err)
+}
+
+// Settings of a tenant's role. temp_file_limit can be changed by a superuser only, so it holds against a homeserver that
+// was taken over; the others stop accidents: a statement that runs for minutes, a transaction left open that keeps
+// vacuum from the whole cluster's old rows.
+var roleSettings = []string{
+	"statement_timeout = '120s'",
+	"idle_in_transaction_session_timeout = '60s'",
+	"temp_file_limit = '512MB'",
+}
+
+// Create makes role and database, or completes what is there of them, and sets the role's password and connections.
+func (c *Cluster) Create(ctx context.Context, id tenant.ID, password []byte, connections int) error {
+	verifier, err := scramVerifier(password)
+	if err != nil {
+		return wrap("create the role", err)
+	}
+	name := pgx.Identifier{id.Role()}.Sanitize()
+	role := fmt.Sprintf("ROLE %s LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT %d PASSWORD '%s'",
+		name, connections+Reserved, verifier)
+	err = c.execute(ctx, "CREATE "+role)
+	if is(err, "42710") { // duplicate_object
+		err = c.execute(ctx, "ALTER "+role)
+	}
+	if err != nil {
+		return wrap("create the role", err)
+	}
+	// C locale: the order of a B-tree then does not depend on the C library's version, which a system upgrade changes;
+	// Synapse insists on it for that reason.
+	err = c.execute(ctx, "CREATE DATABASE "+name+" OWNER "+name+
+		" TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'")
+	if is(err, "42P04") { // duplicate_database
+		err = c.execute(ctx, "ALTER DATABASE "+name+" OWNER TO "+name)
+	}
+	if err != nil {
+		return wrap("create the database", err)
+	}
+	// A new database lets everybody connect and make temporary tables.
+	if err := c.execute(ctx, "REVOKE CONNECT, TEMPORARY ON DATABASE "+name+" FROM PUBLIC"); err != nil {
+		return wrap("take the database from the public", err)
+	}
+	// Last, and all in one transaction, as statements in one message are: State takes their presence as a sign that all is done.
+	var set strings.Builder
+	for _, s := range roleSettings {
+		set.WriteString("ALTER ROLE " + name + " SET " + s + ";")
+	}
+	return wrap("set the role's limits", c.execute(ctx, set.String()))
+}
+
+// Limit sets how many connections the tenant's role may open.
+func (c *Cluster) Limit(ctx context.Context, id tenant.ID, connections int) error {
+	name := pgx.Identifier{id.Role()}.Sanitize()
+	return wrap("limit the role's connections", c.execute(ctx, fmt.Sprintf("ALTER ROLE %s CONNECTION LIMIT %d", name, connections+Reserved)))
+}
+
+// Drop removes database and role. What is absent is no error.
+func (c *Cluster) Drop(ctx context.Context, id tenant.ID) error {
+	name := pgx.Identifier{id.Role()}.Sanitize()
+	// No new session, or one that comes in between would keep the role from being dropped.
+	if err := c.execute(ctx, "ALTER ROLE "+name+" NOLOGIN"); err != nil && !is(err, "42704") { // undefined_object
+		return wrap("lock the role", err)
+	}
+	if err := c.execute(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+		return wrap("drop the database", err)
+	}
+	return wrap("drop the role", c.execute(ctx, "DROP ROLE IF EXISTS "+name))
+}
+
+const sizeSQL = `SELECT coalesce((SELECT pg_database_size(oid) FROM pg_database WHERE datname = $1), 0)`
+
+// Size is the size of the tenant's database in bytes, 0 when there is none.
+func (c *Cluster) Size(ctx context.Context, id tenant.ID) (int64, error) {
+	var bytes int64
+	err := c.pool.QueryRow(ctx, sizeSQL, id.Role()).Scan(&bytes)
+	return bytes, wrap("measure the database", err)
+}
+
+const listSQL = `
+SELECT rolname FROM pg_roles WHERE starts_with(rolname, 'hs_')
+ UNION SELECT datname FROM pg_database WHERE starts_with(datname, 'hs_')`
+
+// List gives the tenants that have a role or a database in the cluster. In a cluster that several installations share
+// it gives those of all of them.
+func (c *Cluster) List(ctx context.Context) ([]tenant.ID, error) {
+	rows, err := c.pool.Query(ctx, listSQL)
+	if err != nil {
+		return nil, wrap("list the databases", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, wrap("list the databases", err)
+	}
+	var ids []tenant.ID
+	for _, name := range names {
+		if id, err := tenant.ParseID(strings.TrimPrefix(name, "hs_")); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// Connect logs in to the tenant's database as the tenant's role.
+func (c *Cluster) Connect(ctx context.Context, id tenant.ID, password []byte) (*pgx.Conn, error) {
+	config := c.pool.Config().ConnConfig.Copy()
+	config.User, config.Database, config.Password = id.Role(), id.Role(), string(password)
+	config.Host, config.TLSConfig, config.Fallbacks = c.socketDir, nil, nil
+	config.RuntimeParams = map[string]string{
+		"application_name": "hafen",
+		// Whatever the role has set for itself: a built-in name means the built-in thing.
+		"search_path": "pg_catalog,public",
+	}
+	config.ConnectTimeout = 5 * time.Second
+	conn, err := pgx.ConnectConfig(ctx, config)
+	return conn, wrap("connect as the tenant", err)
+}
+
+func (c *Cluster) execute(ctx context.Context, statement string) error {
+	// The simple protocol, for statements that cannot be prepared, and several in one.
+	_, err := c.pool.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol)
+	return err
+}
+
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("database: %s: %w", doing, err)
+}
+
+func is(err error, sqlState string) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == sqlState
+}
+
+// Absent reports whether err means that the cluster cannot be reached, rather than that it refused.
+func Absent(err error) bool {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		// 57P01..57P03: shutting down or starting up; class 08: connection exceptions.
+		return strings.HasPrefix(refused.Code, "57P") || strings.HasPrefix(refused.Code, "08")
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err)
+}
+
+// DiskFull reports whether err means that the cluster has no room left.
+func DiskFull(err error) bool { return is(err, "53100") }
