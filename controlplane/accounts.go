@@ -1,0 +1,102 @@
+package controlplane
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"time"
+
+	"hafen/tenant"
+)
+
+// Accounts is the people who log in to Hafen: sign-up, passwords, sessions.
+//
+// Nothing here tells whether an address has an account: answers are the same, a password is hashed either way, and what is
+// only a mail ([Accounts.ForgotPassword], [Accounts.ResendVerification]) is left to a job, so that the request does the same
+// work for every address. Secrets in mails and cookies are 256 random bits, kept as SHA-256 only: a stolen table opens nothing.
+type Accounts struct{ AccountsConfig }
+
+// AccountsConfig is what Accounts needs.
+type AccountsConfig struct {
+	Store  AccountStore
+	Hasher PasswordHasher // [NewArgon2id]
+	Texts  MailTexts
+	Now    func() time.Time // time.Now when nil; only mails show it, rows have the database's clock
+}
+
+// AccountStore keeps accounts, their sessions and links. Every method is one atomic change; a mail given to it leaves with
+// the change or not at all. Moments are compared with the database's clock.
+type AccountStore interface {
+	SignUpStore
+	SessionStore
+	PasswordStore
+	OperatorAccountStore
+	AttemptStore
+}
+
+// Account is a person, as screens see them.
+type Account struct {
+	ID         string
+	Email      string
+	Language   string // de, en
+	Operator   bool
+	Verified   bool // the address
+	MustChange bool // the password is a one-time one: nothing else is allowed before it is changed
+	CreatedAt  time.Time
+}
+
+// Actor is the account as the one who asks for a use case.
+func (a Account) Actor() Actor { return Actor{Account: a.ID, Email: a.Email, Operator: a.Operator} }
+
+// Credentials is an account with the hash of its password, which stays inside the use cases.
+type Credentials struct {
+	Account
+	PasswordHash string
+}
+
+// Hafen is the actor of what nobody asked for.
+var Hafen = Actor{Email: "hafen"}
+
+// How long links in mails live.
+const (
+	VerifyLifetime = 24 * time.Hour
+	ResetLifetime  = time.Hour // OWASP "Forgot Password": as short as a person at a slow mailbox can bear
+)
+
+// NewAccounts makes Accounts.
+func NewAccounts(c AccountsConfig) *Accounts {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Accounts{c}
+}
+
+// SetLanguage chooses the language of an account's pages and mails: "de" or "en".
+func (a *Accounts) SetLanguage(ctx context.Context, account, language string) error {
+	if language != "de" && language != "en" {
+		return &tenant.Fault{Kind: tenant.Invalid, Code: "language.unknown", Field: "language"}
+	}
+	return a.Store.UpdateLanguage(ctx, account, language)
+}
+
+// spoken is the language of a mail to somebody who has not chosen one here.
+func spoken(language string) string {
+	if language == "de" {
+		return "de"
+	}
+	return "en"
+}
+
+// SecretHash is what is kept of a cookie's or a link's secret. Plain SHA-256 is enough for 256 random bits.
+type SecretHash [sha256.Size]byte
+
+// newSecret draws what goes into a cookie or a link.
+func newSecret() (secret string, hash SecretHash) {
+	var b [32]byte
+	rand.Read(b[:]) // ends the process rather than return an error
+	secret = base64.RawURLEncoding.EncodeToString(b[:])
+	return secret, hashSecret(secret)
+}
+
+func hashSecret(secret string) SecretHash { return sha256.Sum256([]byte(secret)) }

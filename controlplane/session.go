@@ -1,0 +1,202 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"hafen/tenant"
+)
+
+// How long a session lives: a month from the last request, and never longer than three from the login.
+const (
+	SessionIdle = 30 * 24 * time.Hour
+	SessionMost = 90 * 24 * time.Hour
+)
+
+// SessionStore keeps who is logged in.
+type SessionStore interface {
+	// FindLogIn finds an account by address and says whether it has logged in from the network before. An unknown address
+	// takes the same one query and is ErrNoAccount.
+	FindLogIn(ctx context.Context, email, network string) (c Credentials, known bool, err error)
+	CreateSession(ctx context.Context, n NewSession) error
+	// FindSession finds a living session and notes, at most every minute, that it was used; ErrNoSession.
+	FindSession(ctx context.Context, cookie SecretHash) (Session, error)
+	// EndSession ends the session of a cookie, if there is one.
+	EndSession(ctx context.Context, cookie SecretHash) error
+	ListSessions(ctx context.Context, account string) ([]Session, error)
+	// EndSessionOf ends one of an account's sessions; the fault session.unknown when it has none of that id.
+	EndSessionOf(ctx context.Context, account, session string) error
+	// EndSessionsBut ends all sessions of an account but one ("" for all).
+	EndSessionsBut(ctx context.Context, account, session string) error
+	// UpdateHash replaces a hash by one of the same password with other parameters, if it has not changed meanwhile.
+	UpdateHash(ctx context.Context, account, old, new string) error
+}
+
+// ErrNoSession says that a cookie opens nothing.
+var ErrNoSession = errors.New("no such session")
+
+// NewSession is a login as it is kept.
+type NewSession struct {
+	Account   Account
+	Cookie    SecretHash
+	UserAgent string
+	Address   string
+	Network   string  // remembered as one of the account's
+	Forget    []Limit // attempts that no longer count
+	Return    []Limit // of each the attempt of this login
+}
+
+// Session is one place where somebody is logged in.
+type Session struct {
+	ID        string // not the secret
+	Account   Account
+	UserAgent string
+	Address   string // at login
+	CreatedAt time.Time
+	SeenAt    time.Time // to the minute
+	ExpiresAt time.Time
+}
+
+// LogIn is what a visitor typed.
+type LogIn struct {
+	Email     string
+	Password  string
+	UserAgent string
+	Address   string
+}
+
+// LoggedIn is a fresh session. The cookie is shown once and kept nowhere.
+type LoggedIn struct {
+	Cookie  string
+	Account Account
+}
+
+// LogIn opens a session. Faults: login.wrong (also for an unknown address, after the same work), login.unverified (the
+// password was right; a new link is on its way), login.too_many (Params minutes).
+func (a *Accounts) LogIn(ctx context.Context, l LogIn) (LoggedIn, error) {
+	// An address that cannot be one is looked up all the same: nobody has it.
+	email := strings.TrimSpace(l.Email)
+	if parsed, err := ParseEmail(email); err == nil {
+		email = parsed
+	}
+	known, familiar, err := a.Store.FindLogIn(ctx, email, network(l.Address))
+	if err != nil && !errors.Is(err, ErrNoAccount) {
+		return LoggedIn{}, fmt.Errorf("log in: %w", err)
+	}
+	limits := limitsOfLogIn(email, l.Address)
+	if err := a.take(ctx, "login.too_many", limits.of(familiar)...); err != nil {
+		return LoggedIn{}, err
+	}
+	// For nobody the hash is empty, and the work the same.
+	match, err := a.Hasher.Verify(ctx, known.PasswordHash, l.Password)
+	if err != nil {
+		return LoggedIn{}, fmt.Errorf("log in: %w", err)
+	}
+	if match == HashDiffers {
+		return LoggedIn{}, &tenant.Fault{Kind: tenant.Unauthenticated, Code: "login.wrong"}
+	}
+	if !known.Verified {
+		return LoggedIn{}, a.remindToVerify(ctx, known.Account, l.Address)
+	}
+	if match == HashOutdated {
+		if err := a.rehash(ctx, known, l.Password); err != nil {
+			return LoggedIn{}, fmt.Errorf("log in: %w", err)
+		}
+	}
+	return a.open(ctx, known.Account, l, limits, familiar)
+}
+
+func (a *Accounts) open(ctx context.Context, account Account, l LogIn, limits logInLimits, familiar bool) (LoggedIn, error) {
+	cookie, hash := newSecret()
+	err := a.Store.CreateSession(ctx, NewSession{
+		Account: account, Cookie: hash,
+		UserAgent: clip(l.UserAgent, 300), Address: clip(l.Address, 60), Network: network(l.Address),
+		Forget: []Limit{limits.pair}, Return: limits.of(familiar)[1:],
+	})
+	if err != nil {
+		return LoggedIn{}, fmt.Errorf("log in: %w", err)
+	}
+	return LoggedIn{Cookie: cookie, Account: account}, nil
+}
+
+// remindToVerify answers a right password of an account whose address is not proven yet.
+func (a *Accounts) remindToVerify(ctx context.Context, account Account, address string) error {
+	allowed, err := a.allow(ctx, mailLimits(account.Email, address)...)
+	if err != nil {
+		return err
+	}
+	if allowed {
+		link, m, err := a.verification(account.Email, account.Language)
+		if err != nil {
+			return err
+		}
+		if err := a.Store.CreateVerification(ctx, account.ID, link, m); err != nil {
+			return fmt.Errorf("send another link: %w", err)
+		}
+	}
+	return &tenant.Fault{Kind: tenant.Forbidden, Code: "login.unverified"}
+}
+
+func (a *Accounts) rehash(ctx context.Context, c Credentials, password string) error {
+	fresh, err := a.Hasher.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return a.Store.UpdateHash(ctx, c.ID, c.PasswordHash, fresh)
+}
+
+// Authenticate says whose session a cookie is. Fault: session.none.
+func (a *Accounts) Authenticate(ctx context.Context, cookie string) (Session, error) {
+	none := &tenant.Fault{Kind: tenant.Unauthenticated, Code: "session.none"}
+	if len(cookie) > 100 { // ours have 43; no need to ask the database about anything else's size
+		return Session{}, none
+	}
+	session, err := a.Store.FindSession(ctx, hashSecret(cookie))
+	if errors.Is(err, ErrNoSession) {
+		return Session{}, none
+	}
+	if err != nil {
+		return Session{}, fmt.Errorf("authenticate: %w", err)
+	}
+	return session, nil
+}
+
+// LogOut ends the session of a cookie. One that opens nothing is fine.
+func (a *Accounts) LogOut(ctx context.Context, cookie string) error {
+	if err := a.Store.EndSession(ctx, hashSecret(cookie)); err != nil {
+		return fmt.Errorf("log out: %w", err)
+	}
+	return nil
+}
+
+// Sessions lists where an account is logged in, last used first.
+func (a *Accounts) Sessions(ctx context.Context, account string) ([]Session, error) {
+	return a.Store.ListSessions(ctx, account)
+}
+
+// EndSession ends one of an account's own sessions. Fault: session.unknown, also for somebody else's.
+func (a *Accounts) EndSession(ctx context.Context, account, session string) error {
+	return a.Store.EndSessionOf(ctx, account, session)
+}
+
+// EndOtherSessions ends all sessions of the account but this one.
+func (a *Accounts) EndOtherSessions(ctx context.Context, s Session) error {
+	return a.Store.EndSessionsBut(ctx, s.Account.ID, s.ID)
+}
+
+// clip shortens what a stranger sent to what a row should hold, and makes it valid UTF-8 without the zero byte that
+// PostgreSQL refuses.
+func clip(s string, most int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, ""), "\x00", "")
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most]
+}
