@@ -5,15 +5,12 @@ import "time"
 // Account is the page of one's own account. Each form is its own, so that a
 // mistake in one does not empty another:
 //
-//	Email:    email, current    → POST /account/email
 //	Password: current, password → POST /account/password
 //	Language: language          → POST /account/language
 //	sessions                    → POST /account/sessions/{id}/end, /account/sessions/end-others
 type Account struct {
 	Email        string
-	PendingEmail string // a new address that is not yet verified, "" for none
 	Language     string // "de" or "en"
-	EmailForm    Form
 	PasswordForm Form
 	Sessions     []Session
 }

@@ -30,7 +30,7 @@ type Member struct {
 	DisplayName string
 	Admin       bool
 	State       string
-	Operation   string // while MemberPending or MemberFailed: create, reset, deactivate, reactivate
+	Operation   string // while MemberPending or MemberFailed: create, set_password, deactivate, reactivate
 	Failure     string // `failure.<Failure>`
 	CreatedAt   time.Time
 }
@@ -58,7 +58,7 @@ type MemberResult struct {
 	MatrixID string
 	// Password is the generated password; "" when the person chose one or it is still being made.
 	Password string
-	Code     string // `member.result.<code>`: created, reset, deactivated, reactivated, pending
+	Code     string // `member.result.<code>`: create, set_password, deactivate, reactivate, pending
 }
 
 // Refusal is one thing that must shrink before a downgrade.

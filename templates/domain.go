@@ -11,16 +11,21 @@ const (
 	RecordFound   RecordState = "found"
 	RecordMissing RecordState = "missing"
 	RecordWrong   RecordState = "wrong"
+	// RecordUnreachable: nobody answered, or with a failure; it says nothing of the record.
+	RecordUnreachable RecordState = "unreachable"
 )
 
 // DomainRecord is one record to set, and what we see.
 type DomainRecord struct {
-	Type  string // TXT, A, AAAA, CNAME
-	Name  string // full name without trailing dot
-	Value string
-	State RecordState
-	Seen  []string // what was there instead, or besides
-	// Purpose is `domain.purpose.<code>`: proof, host, apex.
+	Type string // TXT, A, AAAA, CNAME, CAA
+	Name string // full name without trailing dot
+	// Values to set, all of them. Empty where what is there has to go.
+	Values []string
+	State  RecordState
+	Seen   []string // what is there instead, or besides
+	// Code is the sentence `record.<Code>`, "" when found or pending.
+	Code string
+	// Purpose is `domain.purpose.<code>`: proof, host, caa.
 	Purpose string
 	// Optional is set where one of several records suffices (A or CNAME).
 	Optional bool
@@ -32,7 +37,8 @@ type WellKnown struct {
 	URL     string
 	Body    string // exact JSON
 	State   RecordState
-	Seen    string
+	Code    string // `record.<Code>`
+	Seen    []string
 }
 
 // Domain is /servers/{id}/domain. The live part (DomainChecks) is replaced by

@@ -94,19 +94,20 @@ type AuditEntry struct {
 	Action        string // `action.<code>`
 	Object        string // "server werft.example"
 	ObjectURL     string // "" for none
-	Before, After string // short text or JSON, "" for none; never a secret
+	Detail        string // short text or JSON, "" for none; never a secret
+	Before, After string // likewise, where a value changed
 }
 
-// OperatorAudit is /operator/audit?q=&page=.
+// OperatorAudit is /operator/audit?server=&before=.
 type OperatorAudit struct {
 	Entries []AuditEntry
-	Query   string
-	Pager   Pager
+	// ServerID and ServerName are set when only one server's entries are shown.
+	ServerID, ServerName string
+	Pager                Pager
 }
 
 // OperatorPassword is /operator/account. Fields: current, password. Required
-// is set at the first login with the one-time password: no other page opens
-// before, and no current password is asked again.
+// is set at the first login with the one-time password: no other page opens before.
 type OperatorPassword struct {
 	Email    string
 	Required bool

@@ -20,8 +20,8 @@ type OrderPlan struct {
 }
 
 // OrderName is step 2, /order/name: choose the name. Fields: plan, kind
-// (NameSubdomain or NameOwn), name (the label of a subdomain), domain, host (HostMatrix or HostApex),
-// posted to /order/name; while typing, GET /order/check with the same fields
+// (NameSubdomain or NameOwn), name (the label of a subdomain), domain, host
+// (HostMatrix or HostApex), localpart (of the first administrator), posted to /order/name; while typing, GET /order/check with the same fields
 // answers NameCheck.
 type OrderName struct {
 	Plan       Plan
@@ -39,7 +39,7 @@ type NameCheck struct {
 }
 
 // OrderConfirm is step 3, /order/confirm: everything once more before the
-// binding click. Fields: plan, kind, name, domain, host, terms; posted to /order.
+// binding click. Fields: plan, kind, name, domain, host, localpart, terms; posted to /order.
 type OrderConfirm struct {
 	Plan   Plan
 	Kind   string // NameSubdomain or NameOwn
@@ -47,7 +47,9 @@ type OrderConfirm struct {
 	Domain string // what was typed for NameOwn
 	Host   string // HostMatrix or HostApex, for NameOwn
 	Name   string // the server name for good
-	Form   Form
+	// Localpart of the first administrator, and the Matrix id it comes to.
+	Localpart, AdminID string
+	Form               Form
 	// Immediate says that the order is accepted without waiting for a payment (trial mode).
 	Immediate bool
 }
@@ -59,10 +61,9 @@ const (
 	OrderCancelled = "cancelled"
 )
 
-// OrderPayment is /orders/{id}: the invoice to pay. It polls itself while open
-// (GET /orders/{id}/state answers OrderState). POST /orders/{id}/cancel ends it.
+// OrderPayment is /servers/{id}/payment: the invoice to pay. It polls itself while open
+// (GET /servers/{id}/payment/state answers OrderPaymentState). POST /servers/{id}/payment/cancel ends it.
 type OrderPayment struct {
-	OrderID       string
 	State         string // OrderOpen, OrderPaid, OrderCancelled
 	ServerID      string
 	ServerName    string

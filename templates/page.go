@@ -76,6 +76,7 @@ func (f Form) Value(field string) string { return f.Values[field] }
 func (f Form) Wrong(field string) bool { return f.Errors[field].Code != "" }
 
 // Pager leads through a long list. Prev and Next are addresses, "" at the ends.
+// Pages is 0 where their number is not known.
 type Pager struct {
 	Page, Pages int
 	Total       int

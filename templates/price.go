@@ -24,3 +24,30 @@ type Plan struct {
 	Federation   bool
 	Engine       string // EngineDendrite or EngineSynapse
 }
+
+func engineWords(l Locale, engine string) string {
+	if engine == EngineSynapse {
+		return l.T("plan.engine.synapse")
+	}
+	return l.T("plan.engine.dendrite")
+}
+
+func vatWords(l Locale, p Price) string {
+	return l.T("plan.vat", "Percent", p.VATPercent, "Gross", l.Money(p.Gross, p.Currency))
+}
+
+// startURL is where a plan card leads, up to the plan's id.
+func startURL(access Access) string {
+	if access == Visitor {
+		return "/signup?plan="
+	}
+	return "/order/name?plan="
+}
+
+// marked says which card stands out: the chosen one, else the middle one.
+func marked(plans []Plan, index int, chosen string) bool {
+	if chosen != "" {
+		return plans[index].ID == chosen
+	}
+	return len(plans) > 2 && index == len(plans)/2
+}

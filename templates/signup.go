@@ -1,6 +1,6 @@
 package templates
 
-// Signup is the form for a new account. Fields: email, password, terms.
+// Signup is the form for a new account. Fields: email, password, plan.
 // It is posted to /signup.
 type Signup struct {
 	Form Form

@@ -40,8 +40,10 @@ var Families = map[string]string{
 	"flash":          "flash.done",
 	"suspended":      "suspended.operator",
 	"refusal":        "refusal.other",
+	"record":         "record.other",
 	"member.result":  "member.result.done",
 	"domain.purpose": "domain.purpose.other",
+	"plan.for":       "plan.for.other",
 }
 
 var bundle = load()
@@ -141,7 +143,8 @@ func (l *Locale) In(zone *time.Location) *Locale {
 // that from happening.
 func (l *Locale) T(key string, args ...any) string {
 	text, err := l.localizer.Localize(l.config(key, args))
-	if err != nil {
+	// A message without plural forms is complete in spite of a count: go-i18n returns its text beside an error.
+	if err != nil && text == "" {
 		return "[" + key + "]"
 	}
 	return text

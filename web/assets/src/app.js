@@ -1,0 +1,107 @@
+// What the pages need beyond HTML and htmx: the theme, copy buttons, dialogs, menus, busy buttons, running clocks and
+// shown passwords. Every page works without it. Loaded in <head> without defer, so the theme is set before the first paint.
+;(() => {
+  const root = document.documentElement
+  root.classList.add('js')
+
+  const stored = () => {
+    try {
+      return localStorage.getItem('theme')
+    } catch {
+      return null // storage forbidden: the system's theme it is
+    }
+  }
+  const apply = (theme) => {
+    root.classList.remove('light', 'dark')
+    if (theme === 'light' || theme === 'dark') root.classList.add(theme)
+  }
+  apply(stored())
+
+  const isDark = () =>
+    root.classList.contains('dark') || (!root.classList.contains('light') && matchMedia('(prefers-color-scheme: dark)').matches)
+
+  const actions = {
+    theme() {
+      const theme = isDark() ? 'light' : 'dark'
+      apply(theme)
+      try {
+        localStorage.setItem('theme', theme)
+      } catch {
+        // kept for this page only
+      }
+    },
+    async copy(button) {
+      const source = document.getElementById(button.dataset.copy)
+      await navigator.clipboard.writeText(source.textContent.trim())
+      button.dataset.copied = ''
+      say(button.dataset.done)
+      setTimeout(() => delete button.dataset.copied, 2000)
+    },
+    open(button) {
+      document.getElementById(button.dataset.dialog).showModal()
+    },
+    close(button) {
+      button.closest('dialog').close()
+    },
+    reveal(button) {
+      const input = document.getElementById(button.dataset.reveal)
+      const shown = input.type === 'text'
+      input.type = shown ? 'password' : 'text'
+      button.setAttribute('aria-pressed', String(!shown))
+    },
+  }
+
+  // say lets screen readers read a short text.
+  const say = (text) => {
+    const line = document.getElementById('say')
+    if (line) line.textContent = text || ''
+  }
+
+  document.addEventListener('click', (event) => {
+    const button = event.target.closest('[data-do]')
+    if (button) actions[button.dataset.do]?.(button)
+    for (const menu of document.querySelectorAll('details.menu[open]')) {
+      if (!menu.contains(event.target)) menu.open = false
+    }
+    if (event.target instanceof HTMLDialogElement) event.target.close() // a click on the backdrop
+  })
+
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return
+    for (const menu of document.querySelectorAll('details.menu[open]')) {
+      menu.open = false
+      menu.querySelector('summary').focus()
+    }
+  })
+
+  // A plain form keeps its button busy until the next page; htmx marks its own.
+  document.addEventListener('submit', (event) => {
+    const form = event.target
+    if (form.matches('[hx-post], [hx-get]')) return
+    if (form.dataset.sent) return event.preventDefault()
+    form.dataset.sent = '1'
+    event.submitter?.setAttribute('aria-busy', 'true')
+  })
+  addEventListener('pageshow', () => {
+    for (const form of document.querySelectorAll('form[data-sent]')) delete form.dataset.sent
+    for (const button of document.querySelectorAll('[aria-busy="true"]')) button.removeAttribute('aria-busy')
+  })
+
+  // The request got no answer at all: the words are in the page.
+  document.addEventListener('htmx:sendError', () => {
+    const toast = document.getElementById('toast')
+    const words = document.getElementById('offline')
+    if (toast && words) toast.replaceChildren(words.content.cloneNode(true))
+  })
+
+  // Clocks of running steps: data-clock holds the milliseconds passed when the page was made.
+  const tick = () => {
+    for (const clock of document.querySelectorAll('[data-clock]')) {
+      clock.started ??= performance.now() - Number(clock.dataset.clock)
+      const seconds = Math.floor((performance.now() - clock.started) / 1000)
+      const text = seconds < 60 ? `${seconds}\u00a0s` : `${Math.floor(seconds / 60)}\u00a0min ${String(seconds % 60).padStart(2, '0')}\u00a0s`
+      if (clock.textContent !== text) clock.textContent = text
+    }
+  }
+  setInterval(tick, 500)
+})()
