@@ -84,7 +84,7 @@ func (o owner) obstacle(path string) string {
 	for i := len(above) - 1; i >= 0; i-- {
 		var stat syscall.Stat_t
 		if err := syscall.Stat(above[i], &stat); err != nil {
-			return ""
+			return "" // not made yet, and then nothing below it is
 		}
 		passable := stat.Mode&0o001 != 0
 		switch {
@@ -98,4 +98,18 @@ func (o owner) obstacle(path string) string {
 		}
 	}
 	return ""
+}
+
+// CheckReachable says whether the server's user can pass every directory above path. It looks at modes alone, so a
+// directory opened by an access control list is refused.
+func CheckReachable(path string) error {
+	owner, err := findOwner()
+	if err != nil {
+		return err
+	}
+	if closed := owner.obstacle(path); closed != "" {
+		return fmt.Errorf("PostgreSQL runs as user %s, who cannot pass the directory %s; mend it with: chmod o+x %s, or another data directory",
+			owner.name, closed, closed)
+	}
+	return nil
 }
