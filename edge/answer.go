@@ -1,0 +1,116 @@
+package edge
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// refusal is an answer the edge gives in a homeserver's stead (Matrix spec, "Standard error response").
+type refusal struct {
+	status     int
+	code       string
+	message    string
+	contact    string // admin_contact, which M_RESOURCE_LIMIT_EXCEEDED must have
+	limit      string // limit_type
+	retryAfter time.Duration
+	reason     string // label of the metric; a closed set
+}
+
+var (
+	notFound        = refusal{status: http.StatusNotFound, code: "M_UNRECOGNIZED", message: "Unrecognized request", reason: "path"}
+	notAllowed      = refusal{status: http.StatusMethodNotAllowed, code: "M_UNRECOGNIZED", message: "Unrecognized method", reason: "method"}
+	misdirected     = refusal{status: http.StatusMisdirectedRequest, code: "M_UNRECOGNIZED", message: "This connection is for another server", reason: "misdirected"}
+	noRegistration  = refusal{status: http.StatusForbidden, code: "M_FORBIDDEN", message: "Registration has been disabled: accounts are created by this server's administrators", reason: "registration"}
+	noFederation    = refusal{status: http.StatusForbidden, code: "M_FORBIDDEN", message: "This server does not federate", reason: "federation"}
+	tooLarge        = refusal{status: http.StatusRequestEntityTooLarge, code: "M_TOO_LARGE", message: "The request is larger than this server accepts", reason: "too_large"}
+	tooManyRequests = refusal{status: http.StatusTooManyRequests, code: "M_LIMIT_EXCEEDED", message: "Too many requests at once", retryAfter: time.Second, reason: "in_flight"}
+	tooSlow         = refusal{status: http.StatusRequestTimeout, code: "M_UNKNOWN", message: "The request's body did not arrive in time", reason: "slow"}
+	starting        = refusal{status: http.StatusServiceUnavailable, code: "M_UNKNOWN", message: "This server is starting; please try again", retryAfter: 5 * time.Second, reason: "away"}
+	brokenBackend   = refusal{status: http.StatusBadGateway, code: "M_UNKNOWN", message: "This server did not answer properly", reason: "broken"}
+	restarting      = refusal{status: http.StatusServiceUnavailable, code: "M_UNKNOWN", message: "This service is restarting; please try again", retryAfter: time.Second, reason: "drain"}
+)
+
+// overStorage is a 403, as Synapse answers for its own resource limits, which is what clients know.
+func overStorage(contact string) refusal {
+	return refusal{
+		status: http.StatusForbidden, code: "M_RESOURCE_LIMIT_EXCEEDED", contact: contact, limit: "storage", reason: "storage",
+		message: "This server's storage is full. Please contact its administrator",
+	}
+}
+
+// suspended uses Synapse's limit type for a blocked server, which Element shows with the contact.
+func suspended(contact string) refusal {
+	return refusal{
+		status: http.StatusForbidden, code: "M_RESOURCE_LIMIT_EXCEEDED", contact: contact, limit: "hs_disabled", reason: "suspended",
+		message: "This server is suspended. Please contact its administrator",
+	}
+}
+
+// suspendedPeer speaks to other servers: a passing refusal, so that they keep what they have to say and come back.
+func suspendedPeer(contact string) refusal {
+	r := suspended(contact)
+	r.status, r.retryAfter = http.StatusServiceUnavailable, time.Hour
+	return r
+}
+
+func (r refusal) body(host string) []byte {
+	body := struct {
+		Code       string `json:"errcode"`
+		Message    string `json:"error"`
+		Contact    string `json:"admin_contact,omitempty"`
+		Limit      string `json:"limit_type,omitempty"`
+		RetryAfter int64  `json:"retry_after_ms,omitempty"`
+	}{r.code, r.message, r.contact, r.limit, r.retryAfter.Milliseconds()}
+	if r.limit != "" && body.Contact == "" {
+		body.Contact = "mailto:postmaster@" + host // RFC 5321 section 4.5.1: every domain has one
+	}
+	return encode(body)
+}
+
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("edge: an answer of plain values cannot be encoded: " + err.Error())
+	}
+	return b
+}
+
+// refuse answers and, when a body was announced, sees to it that the client can read the answer.
+func (e *Edge) refuse(w http.ResponseWriter, r *http.Request, why refusal) {
+	e.metrics.refused(why.reason)
+	if why.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(why.retryAfter.Seconds())))
+	}
+	if r.Method == http.MethodOptions {
+		answer(w, http.StatusOK, nil) // a preflight; the browser reads the refusal of the request that follows
+		return
+	}
+	unread := r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
+	if unread && r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close") // or net/http would read 256 KiB of it to reuse the connection
+	}
+	answer(w, why.status, why.body(r.Host))
+	if unread && r.ProtoMajor == 1 && r.Header.Get("Expect") == "" {
+		linger(w, r.Body)
+	}
+}
+
+// answer writes JSON that web pages of every origin may read (spec, "Web Browser Clients").
+func answer(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	allowOrigins(h)
+	if body != nil {
+		h.Set("Content-Type", "application/json")
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	w.Write(body) // the connection's end is the client's loss
+}
+
+func allowOrigins(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS")
+	h.Set("Access-Control-Allow-Headers", "X-Requested-With, Content-Type, Authorization")
+}

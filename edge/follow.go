@@ -1,0 +1,82 @@
+package edge
+
+import (
+	"context"
+	"time"
+)
+
+// follow keeps the index up to date until ctx ends. It is the only writer of the index.
+func (e *Edge) follow(ctx context.Context) {
+	changes := e.config.Source.Changes(ctx)
+	poll := time.NewTicker(e.config.Poll)
+	defer poll.Stop()
+
+	// What the copy on disk says about revisions is not believed: a database restored from a backup may count the
+	// same numbers again. So the first load is a full one.
+	have := Revision{}
+	for {
+		if loaded, err := e.refresh(ctx, have); err != nil {
+			e.log.Warn("edge keeps serving from its copy: loading routes failed", "error", err)
+		} else {
+			have = loaded
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case _, open := <-changes:
+			if !open {
+				changes = nil // polling remains
+			}
+		case <-poll.C:
+		}
+	}
+}
+
+// A load that takes longer than this is given up and tried again; the index serves meanwhile.
+const loadTimeout = 30 * time.Second
+
+// refresh asks the source for what is newer than have, and puts it in place.
+func (e *Edge) refresh(ctx context.Context, have Revision) (Revision, error) {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	newer, err := e.config.Source.Load(ctx, have)
+	if err != nil {
+		return have, err
+	}
+	e.metrics.confirmed(e.config.Now())
+	if newer.Revision != have || have == (Revision{}) {
+		base := e.index.Load().snapshot
+		base.Revision = have
+		e.put(base.apply(newer))
+	}
+	e.keep()
+	e.loaded()
+	return newer.Revision, nil
+}
+
+// put makes a snapshot the one that is served.
+func (e *Edge) put(s Snapshot) {
+	next, failures := newIndex(s, e.index.Load(), e.occupants)
+	for _, err := range failures {
+		e.log.Error("edge leaves out a certificate", "error", err)
+	}
+	e.index.Store(next)
+	e.metrics.served(len(s.Routes))
+}
+
+// keep writes the local copy when it is worth it; after a failure it is tried again at the next poll.
+func (e *Edge) keep() {
+	now, s := e.config.Now(), e.index.Load().snapshot
+	if s.Revision == e.kept {
+		return
+	}
+	onlyUsage := s.Revision.Routes == e.kept.Routes && s.Revision.Certificates == e.kept.Certificates
+	if onlyUsage && now.Sub(e.keptAt) < usageCopyInterval {
+		return
+	}
+	if err := e.copy.save(s); err != nil {
+		e.log.Error("edge could not keep its local copy; a restart without the database would serve an older one", "error", err)
+		return
+	}
+	e.kept, e.keptAt = s.Revision, now
+}

@@ -1,0 +1,50 @@
+package edge
+
+import (
+	"sync/atomic"
+
+	"hafen/tenant"
+)
+
+// occupant is what the edge remembers of a tenant from one snapshot to the next: what is under way.
+type occupant struct {
+	backend  atomic.Pointer[string] // where its homeserver listens now
+	meter    meter
+	inFlight atomic.Int64
+	waiting  waitingRoom
+}
+
+// occupants holds them by tenant. Only the follower touches it.
+type occupants struct{ all map[tenant.ID]*occupant }
+
+// update creates, configures and forgets occupants so that there is exactly one for each tenant with a route.
+// Requests of a forgotten one keep their pointer and finish.
+func (o *occupants) update(s Snapshot) map[tenant.ID]*occupant {
+	use := make(map[tenant.ID]tenant.StorageUse, len(s.Usage))
+	for _, u := range s.Usage {
+		use[u.Tenant] = u
+	}
+	next := make(map[tenant.ID]*occupant, len(s.Routes))
+	for _, route := range s.Routes {
+		t, known := o.all[route.Tenant]
+		if !known {
+			t = &occupant{}
+		}
+		t.backend.Store(&route.Backend)
+		t.meter.configure(route.StorageBytes, use[route.Tenant])
+		next[route.Tenant] = t
+	}
+	o.all = next
+	return next
+}
+
+// enter counts a request in, unless there are already limit of them.
+func (o *occupant) enter(limit int64) bool {
+	if o.inFlight.Add(1) > limit {
+		o.inFlight.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (o *occupant) leave() { o.inFlight.Add(-1) }
