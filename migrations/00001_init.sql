@@ -28,11 +28,20 @@ create table sessions (
 );
 create index sessions_account on sessions (account_id);
 
+-- Networks an account has logged in from: there its owner is not stopped by what strangers guess elsewhere. Swept after 90 days.
+create table known_networks (
+    account_id uuid        not null references accounts on delete cascade,
+    network    text        not null,
+    seen_at    timestamptz not null default now(),
+    primary key (account_id, network)
+);
+
 -- Links in mails, and set-password links for Matrix accounts: single use, expiring, kept as hashes.
 create table tokens (
     hash        bytea       primary key,
     purpose     text        not null check (purpose in ('verify_email', 'reset_password', 'member_password')),
     account_id  uuid        references accounts on delete cascade,
+    password_hash text, -- verify_email: the password that was typed with this sign-up
     tenant_id   text,
     localpart   text,
     created_at  timestamptz not null default now(),
@@ -176,16 +185,15 @@ create table members (
 -- Things to do to a member, done by the control plane. A password travels sealed to its public key and is erased when used.
 create table member_operations (
     id              uuid        primary key default gen_random_uuid(),
-    tenant_id       text        not null,
-    localpart       text        not null,
+    tenant_id       text        not null references tenants,
+    localpart       text        not null, -- of a member, or of one whose creation was refused
     kind            text        not null check (kind in ('create', 'set_password', 'deactivate', 'reactivate')),
     sealed_password bytea,
     claimed_until   timestamptz not null default '-infinity',
     attempts        integer     not null default 0,
     created_at      timestamptz not null default now(),
     finished_at     timestamptz,
-    code            text        not null default '', -- of the failure
-    foreign key (tenant_id, localpart) references members
+    code            text        not null default '' -- of the failure
 );
 create unique index member_operations_open on member_operations (tenant_id, localpart) where finished_at is null;
 
@@ -231,17 +239,20 @@ create table certificates (
     host       text        primary key,
     chain_pem  bytea       not null,
     sealed_key bytea       not null,
-    not_after  timestamptz not null,
-    renew_at   timestamptz not null
+    not_after  timestamptz not null
 );
 
-create table edge_revision (one boolean primary key default true check (one), revision bigint not null);
-insert into edge_revision values (true, 1);
+-- One counter for each part of what the edge holds: it asks these three numbers and reloads only what moved.
+create table edge_revisions (
+    part     text   primary key check (part in ('routes', 'certificates', 'usage')),
+    revision bigint not null default 1
+);
+insert into edge_revisions (part) values ('routes'), ('certificates'), ('usage');
 
 -- +goose StatementBegin
 create function touch_edge() returns trigger language plpgsql as $$
 begin
-    update edge_revision set revision = revision + 1;
+    update edge_revisions set revision = revision + 1 where part = tg_table_name;
     notify hafen_edge;
     return null;
 end $$;
@@ -283,8 +294,10 @@ create table mails (
     subject    text        not null,
     text       text        not null,
     html       text        not null,
+    message_id uuid        not null default gen_random_uuid(), -- the same at every attempt, so that a second copy can be told
     created_at timestamptz not null default now(),
-    sent_at    timestamptz
+    sent_at    timestamptz,
+    failure    text        not null default '' -- given up, and why
 );
 
 -- Small facts about the installation: its id, which containers carry.

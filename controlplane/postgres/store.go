@@ -28,6 +28,7 @@ type Store struct {
 	pool   *pgxpool.Pool
 	jobs   *river.Client[pgx.Tx] // inserts only; the process that works jobs has a client of its own
 	config Config
+	hints  *Hints
 }
 
 // Config is what a Store needs beside its database.
@@ -77,7 +78,7 @@ func New(pool *pgxpool.Pool, config Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare the job queue: %w", err)
 	}
-	return &Store{pool: pool, jobs: jobs, config: config}, nil
+	return &Store{pool: pool, jobs: jobs, config: config, hints: newHints()}, nil
 }
 
 // Close waits for connections in use and closes all.

@@ -1,0 +1,76 @@
+package controlplane
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/riverqueue/river"
+
+	"hafen/tenant"
+)
+
+// TenantMailArgs is the job: tell the owner of a server what happened to it.
+type TenantMailArgs struct {
+	Tenant tenant.ID  `json:"tenant"`
+	Which  TenantMail `json:"which"`
+}
+
+// TenantMail is an occasion to write to a server's owner.
+type TenantMail string
+
+// The occasions.
+const (
+	MailServerReady     TenantMail = "server_ready"
+	MailServerDeleting  TenantMail = "server_deleting"
+	MailServerDeleted   TenantMail = "server_deleted"
+	MailServerSuspended TenantMail = "server_suspended"
+	MailServerResumed   TenantMail = "server_resumed"
+	MailOrderReceived   TenantMail = "order_received"
+	MailPaymentReceived TenantMail = "payment_received"
+)
+
+// Kind names the job.
+func (TenantMailArgs) Kind() string { return "tenant_mail" }
+
+// Mails about servers.
+type (
+	// ServerMail is the content of every mail about a server; Which says what it tells.
+	ServerMail struct {
+		Which  TenantMail
+		Server Server
+		Order  OrderView
+	}
+)
+
+func (ServerMail) mailContent() {}
+
+// TenantMailStore reads what the mail tells and puts it into the outbox.
+type TenantMailStore interface {
+	FindServer(ctx context.Context, account string, id tenant.ID) (Server, error)
+	FindOrder(ctx context.Context, id tenant.ID) (OrderView, error)
+	AddMail(ctx context.Context, mail Mail) error
+}
+
+// TenantMailWorker does TenantMailArgs. To be registered with River.
+type TenantMailWorker struct {
+	river.WorkerDefaults[TenantMailArgs]
+	Store TenantMailStore
+	Texts MailTexts
+}
+
+// Work writes the mail.
+func (w *TenantMailWorker) Work(ctx context.Context, job *river.Job[TenantMailArgs]) error {
+	server, err := w.Store.FindServer(ctx, "", job.Args.Tenant)
+	if err != nil {
+		return fmt.Errorf("find the server of a mail: %w", err)
+	}
+	order, err := w.Store.FindOrder(ctx, job.Args.Tenant)
+	if err != nil {
+		return fmt.Errorf("find the order of a mail: %w", err)
+	}
+	text, err := w.Texts.Render(ServerMail{Which: job.Args.Which, Server: server, Order: order}, server.Language)
+	if err != nil {
+		return fmt.Errorf("write mail %s: %w", job.Args.Which, err)
+	}
+	return w.Store.AddMail(ctx, Mail{To: server.OwnerEmail, MailText: text})
+}

@@ -1,0 +1,298 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"hafen/controlplane"
+	"hafen/tenant"
+)
+
+const listMembers = `
+select m.localpart, t.server_name, m.display_name, m.admin, m.state, m.created_at,
+	coalesce((select kind from member_operations o where o.tenant_id = m.tenant_id and o.localpart = m.localpart and finished_at is null), ''),
+	coalesce((select code from member_operations o where o.tenant_id = m.tenant_id and o.localpart = m.localpart and finished_at is not null
+		order by finished_at desc limit 1), '')
+from members m join tenants t on t.id = m.tenant_id
+where m.tenant_id = $1
+order by m.localpart <> t.first_admin, m.localpart`
+
+// ListMembers lists all members of a tenant, its first administrator first.
+func (s *Store) ListMembers(ctx context.Context, id tenant.ID) ([]controlplane.Member, error) {
+	rows, err := s.pool.Query(ctx, listMembers, id)
+	if err != nil {
+		return nil, fmt.Errorf("list members of %s: %w", id, err)
+	}
+	return collect(rows, func(row pgx.CollectableRow) (m controlplane.Member, err error) {
+		var server tenant.Domain
+		err = row.Scan(&m.Localpart, &server, &m.DisplayName, &m.Admin, &m.State, &m.CreatedAt, &m.Pending, &m.Failed)
+		m.UserID = m.Localpart.UserID(server)
+		return m, err
+	}, "list members")
+}
+
+const (
+	lockSeats = `
+select t.status, p.seats, (select count(*) from members m where m.tenant_id = t.id and m.state in ('reserved', 'active'))
+from tenants t join plans p on p.id = t.plan_id where t.id = $1 for update of t`
+	findMember      = `select state from members where tenant_id = $1 and localpart = $2`
+	insertMember    = `insert into members (tenant_id, localpart, display_name, admin, state) values ($1, $2, $3, $4, 'reserved')`
+	setMember       = `update members set state = $3 where tenant_id = $1 and localpart = $2`
+	insertOperation = `
+insert into member_operations (tenant_id, localpart, kind, sealed_password) values ($1, $2, $3, $4) returning id::text`
+)
+
+// RequestMember records an operation and its job; a seat it needs is reserved in the same transaction.
+func (s *Store) RequestMember(ctx context.Context, r controlplane.MemberRequest) (operation string, err error) {
+	err = s.inTx(ctx, "request member operation", func(tx pgx.Tx) error {
+		operation, err = s.requestMember(ctx, tx, r)
+		return err
+	})
+	return operation, err
+}
+
+func (s *Store) requestMember(ctx context.Context, tx pgx.Tx, r controlplane.MemberRequest) (string, error) {
+	// The lock on the tenant orders all reservations of its seats: of a hundred at the last seat one sees it free.
+	var (
+		status      tenant.Status
+		seats, used int
+	)
+	if err := tx.QueryRow(ctx, lockSeats, r.Tenant).Scan(&status, &seats, &used); err != nil {
+		return "", err
+	}
+	if status != tenant.Active {
+		return "", &tenant.Fault{Kind: tenant.Conflict, Code: "status.not_active"}
+	}
+	if err := s.reserve(ctx, tx, r, used < seats); err != nil {
+		return "", err
+	}
+	var operation string
+	err := tx.QueryRow(ctx, insertOperation, r.Tenant, r.Localpart, r.Kind, r.Sealed).Scan(&operation)
+	if taken(err) {
+		return "", &tenant.Fault{Kind: tenant.Conflict, Code: "member.busy"}
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := s.audit(ctx, tx, r.Actor, "member."+string(r.Kind), r.Tenant, map[string]any{"member": r.Localpart}); err != nil {
+		return "", err
+	}
+	return operation, s.enqueue(ctx, tx, controlplane.MemberArgs{Operation: operation}, nil)
+}
+
+// reserve sets the member's row to what the operation will need, or refuses.
+func (s *Store) reserve(ctx context.Context, tx pgx.Tx, r controlplane.MemberRequest, free bool) error {
+	var state string
+	err := tx.QueryRow(ctx, findMember, r.Tenant, r.Localpart).Scan(&state)
+	unknown := errors.Is(err, pgx.ErrNoRows)
+	if err != nil && !unknown {
+		return err
+	}
+	switch {
+	case r.Kind == controlplane.OperationCreate && !unknown:
+		return &tenant.Fault{Kind: tenant.Conflict, Code: "member.exists", Field: "localpart"}
+	case r.Kind != controlplane.OperationCreate && unknown:
+		return &tenant.Fault{Kind: tenant.NotFound, Code: "member.unknown"}
+	case r.Kind == controlplane.OperationSetPassword && state != "active",
+		r.Kind == controlplane.OperationDeactivate && state != "active",
+		r.Kind == controlplane.OperationReactivate && state != "deactivated":
+		return &tenant.Fault{Kind: tenant.Conflict, Code: "member.state"}
+	case (r.Kind == controlplane.OperationCreate || r.Kind == controlplane.OperationReactivate) && !free:
+		return &tenant.Fault{Kind: tenant.OverQuota, Code: "seats.full"}
+	}
+	switch r.Kind {
+	case controlplane.OperationCreate:
+		_, err = tx.Exec(ctx, insertMember, r.Tenant, r.Localpart, r.DisplayName, r.Admin)
+	case controlplane.OperationReactivate:
+		_, err = tx.Exec(ctx, setMember, r.Tenant, r.Localpart, "reserved")
+	default:
+		err = nil
+	}
+	return err
+}
+
+const findOperation = `select finished_at is not null, code from member_operations where id = $1`
+
+// FindOperation says where an operation stands.
+func (s *Store) FindOperation(ctx context.Context, id string) (o controlplane.Operation, err error) {
+	if err := s.pool.QueryRow(ctx, findOperation, id).Scan(&o.Finished, &o.Code); err != nil {
+		return o, fmt.Errorf("find operation %s: %w", id, err)
+	}
+	return o, nil
+}
+
+const (
+	claimOperation = `
+update member_operations set claimed_until = now() + interval '30 seconds', attempts = attempts + 1
+where id = $1 and finished_at is null and claimed_until < now()
+returning tenant_id, localpart, kind, sealed_password, attempts > 1`
+	operationMember  = `select display_name, admin from members where tenant_id = $1 and localpart = $2`
+	operationSpec    = `select ` + specColumns + ` from tenants t join plans p on p.id = t.plan_id where t.id = $1`
+	releaseOperation = `update member_operations set claimed_until = '-infinity' where id = $1 and finished_at is null`
+)
+
+// ClaimOperation takes an open operation that no other worker has.
+func (s *Store) ClaimOperation(ctx context.Context, id string) (c controlplane.OperationClaim, ok bool, err error) {
+	err = s.inTx(ctx, "claim operation", func(tx pgx.Tx) error {
+		c = controlplane.OperationClaim{ID: id}
+		var on tenant.ID
+		err := tx.QueryRow(ctx, claimOperation, id).Scan(&on, &c.Member.Localpart, &c.Kind, &c.Sealed, &c.Again)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, operationMember, on, c.Member.Localpart).Scan(&c.Member.DisplayName, &c.Member.Admin); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, operationSpec, on)
+		if err != nil {
+			return err
+		}
+		claim, err := pgx.CollectExactlyOneRow(rows, scanClaim)
+		c.Spec, ok = claim.Spec, err == nil
+		return err
+	})
+	return c, ok, err
+}
+
+// ReleaseOperation lets another attempt claim it.
+func (s *Store) ReleaseOperation(ctx context.Context, id string) error {
+	if _, err := s.pool.Exec(ctx, releaseOperation, id); err != nil {
+		return fmt.Errorf("release operation %s: %w", id, err)
+	}
+	return nil
+}
+
+const (
+	finishOperation = `
+update member_operations set finished_at = now(), code = $2, sealed_password = null
+where id = $1 and finished_at is null
+returning tenant_id, localpart, kind`
+	deleteMember = `delete from members where tenant_id = $1 and localpart = $2 and state = 'reserved'`
+)
+
+// FinishOperation records the end of an operation and what it makes of the member. A refused creation gives its seat back.
+func (s *Store) FinishOperation(ctx context.Context, id, code string) error {
+	return s.inTx(ctx, "finish operation", func(tx pgx.Tx) error {
+		var (
+			on   tenant.ID
+			who  tenant.Localpart
+			kind controlplane.OperationKind
+		)
+		err := tx.QueryRow(ctx, finishOperation, id, code).Scan(&on, &who, &kind)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // another attempt ended it
+		}
+		if err != nil {
+			return err
+		}
+		if code != "" {
+			if err := s.audit(ctx, tx, controlplane.Hafen, "member."+string(kind)+".failed", on, map[string]any{"member": who, "code": code}); err != nil {
+				return err
+			}
+		}
+		if kind == controlplane.OperationCreate && code != "" {
+			_, err = tx.Exec(ctx, deleteMember, on, who)
+			return err
+		}
+		if state := memberState(kind, code == ""); state != "" {
+			_, err = tx.Exec(ctx, setMember, on, who, state)
+		}
+		return err
+	})
+}
+
+// memberState is the state an operation leaves a member in; "" leaves it as it is.
+func memberState(kind controlplane.OperationKind, done bool) string {
+	switch {
+	case done && (kind == controlplane.OperationCreate || kind == controlplane.OperationReactivate):
+		return "active"
+	case done == (kind == controlplane.OperationDeactivate) && kind != controlplane.OperationSetPassword:
+		return "deactivated" // deactivated, or not reactivated
+	default:
+		return ""
+	}
+}
+
+const (
+	insertPasswordLink = `
+insert into tokens (hash, purpose, tenant_id, localpart, expires_at) values ($1, 'member_password', $2, $3, now() + $4::interval)`
+	memberIsActive   = `select exists (select from members where tenant_id = $1 and localpart = $2 and state = 'active')`
+	findPasswordLink = `
+select t.id, k.localpart, t.server_name, t.host, t.language, k.used_at is not null, k.expires_at <= now()
+from tokens k join tenants t on t.id = k.tenant_id where k.hash = $1 and k.purpose = 'member_password'`
+	usePasswordLink = `
+update tokens set used_at = now() where hash = $1 and purpose = 'member_password' and used_at is null and expires_at > now()`
+)
+
+// CreatePasswordLink makes a single-use token for a member to set their password.
+func (s *Store) CreatePasswordLink(ctx context.Context, actor controlplane.Actor, id tenant.ID, who tenant.Localpart, lifetime time.Duration) (string, error) {
+	token, hash := controlplane.NewToken()
+	err := s.inTx(ctx, "create password link", func(tx pgx.Tx) error {
+		var active bool
+		if err := tx.QueryRow(ctx, memberIsActive, id, who).Scan(&active); err != nil {
+			return err
+		}
+		if !active {
+			return &tenant.Fault{Kind: tenant.NotFound, Code: "member.unknown"}
+		}
+		if _, err := tx.Exec(ctx, insertPasswordLink, hash, id, who, lifetime); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, actor, "member.password_link", id, map[string]any{"member": who})
+	})
+	return token, err
+}
+
+// FindPasswordLink looks a link up without using it.
+func (s *Store) FindPasswordLink(ctx context.Context, token string) (l controlplane.PasswordLink, err error) {
+	var used, expired bool
+	err = s.pool.QueryRow(ctx, findPasswordLink, controlplane.HashToken(token)).
+		Scan(&l.Tenant, &l.Localpart, &l.Server, &l.Host, &l.Language, &used, &expired)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return l, &tenant.Fault{Kind: tenant.NotFound, Code: "token.unknown"}
+	case err != nil:
+		return l, fmt.Errorf("find password link: %w", err)
+	case used:
+		return l, &tenant.Fault{Kind: tenant.Conflict, Code: "token.used"}
+	case expired:
+		return l, &tenant.Fault{Kind: tenant.Conflict, Code: "token.expired"}
+	}
+	return l, nil
+}
+
+// UsePasswordLink uses the link up and records the operation.
+func (s *Store) UsePasswordLink(ctx context.Context, token string, sealed []byte) (operation string, err error) {
+	link, err := s.FindPasswordLink(ctx, token)
+	if err != nil {
+		return "", err
+	}
+	err = s.inTx(ctx, "use password link", func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, usePasswordLink, controlplane.HashToken(token))
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return &tenant.Fault{Kind: tenant.Conflict, Code: "token.used"}
+		}
+		operation, err = s.requestMember(ctx, tx, controlplane.MemberRequest{
+			Actor: controlplane.Actor{Email: link.Localpart.UserID(link.Server)}, Tenant: link.Tenant, Localpart: link.Localpart,
+			Kind: controlplane.OperationSetPassword, Sealed: sealed,
+		})
+		return err
+	})
+	return operation, err
+}
+
+var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// isUUID guards casts of what came in a URL.
+func isUUID(s string) bool { return uuidPattern.MatchString(s) }

@@ -1,0 +1,157 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"hafen/controlplane"
+	"hafen/tenant"
+)
+
+const serverColumns = `
+	t.id, t.account_id, a.email, t.server_name, t.host, d.tenant_id is not null, t.engine, t.status, coalesce(t.suspended_for, ''),
+	t.first_admin, t.language, t.failure_code, t.failure_detail, nullif(t.retry_at, 'infinity'), t.reconciled >= t.wanted,
+	t.created_at, t.active_at, t.delete_after,
+	(select count(*) from members m where m.tenant_id = t.id and m.state in ('reserved', 'active')),
+	coalesce(u.database_bytes, 0), coalesce(u.media_bytes, 0), u.measured_at, ` + planColumns
+
+const serverTables = `
+	from tenants t join accounts a on a.id = t.account_id join plans p on p.id = t.plan_id
+	left join domains d on d.tenant_id = t.id
+	left join lateral (select * from usage where tenant_id = t.id order by measured_at desc limit 1) u on true `
+
+func scanServer(row pgx.CollectableRow) (controlplane.Server, error) {
+	var s controlplane.Server
+	err := row.Scan(append([]any{
+		&s.ID, &s.Account, &s.OwnerEmail, &s.ServerName, &s.Host, &s.OwnDomain, &s.Engine, &s.Status, &s.SuspendedFor,
+		&s.FirstAdmin, &s.Language, &s.FailureCode, &s.FailureText, &s.RetryAt, &s.Settled,
+		&s.CreatedAt, &s.ActiveAt, &s.DeleteAfter,
+		&s.Usage.Seats, &s.Usage.DatabaseBytes, &s.Usage.MediaBytes, &s.MeasuredAt,
+	}, planFields(&s.Plan)...)...)
+	return s, err
+}
+
+const findServer = `select ` + serverColumns + serverTables + ` where t.id = $1 and ($2 = '' or t.account_id::text = $2)`
+
+// FindServer finds one tenant of an account ("" for any account), with its conditions. Otherwise the Fault tenant.unknown.
+func (s *Store) FindServer(ctx context.Context, account string, id tenant.ID) (controlplane.Server, error) {
+	rows, err := s.pool.Query(ctx, findServer, id, account)
+	if err != nil {
+		return controlplane.Server{}, fmt.Errorf("find server %s: %w", id, err)
+	}
+	server, err := pgx.CollectExactlyOneRow(rows, scanServer)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return server, &tenant.Fault{Kind: tenant.NotFound, Code: "tenant.unknown"}
+	}
+	if err != nil {
+		return server, fmt.Errorf("find server %s: %w", id, err)
+	}
+	server.Conditions, err = s.listConditions(ctx, id)
+	return server, err
+}
+
+const listConditions = `select kind, ok, code, since from conditions where tenant_id = $1 order by kind`
+
+func (s *Store) listConditions(ctx context.Context, id tenant.ID) ([]tenant.Condition, error) {
+	rows, err := s.pool.Query(ctx, listConditions, id)
+	if err != nil {
+		return nil, fmt.Errorf("list conditions of %s: %w", id, err)
+	}
+	return collect(rows, func(row pgx.CollectableRow) (c tenant.Condition, err error) {
+		err = row.Scan(&c.Kind, &c.OK, &c.Code, &c.Since)
+		return c, err
+	}, "list conditions")
+}
+
+const listServers = `select ` + serverColumns + serverTables + `
+where t.account_id::text = $1 and (t.status <> 'deleted' or t.deleted_at > now() - interval '1 day') order by t.number desc limit 200`
+
+// ListServers lists the tenants of one account, newest first.
+func (s *Store) ListServers(ctx context.Context, account string) ([]controlplane.Server, error) {
+	rows, err := s.pool.Query(ctx, listServers, account)
+	if err != nil {
+		return nil, fmt.Errorf("list servers: %w", err)
+	}
+	return collect(rows, scanServer, "list servers")
+}
+
+// In the search, % and _ of the person's words stand for themselves.
+const (
+	searchWhere = ` where ($1 = '' or t.status = $1) and ($2 = '' or t.server_name ilike $3 or a.email ilike $3) `
+	searchPage  = `select ` + serverColumns + serverTables + searchWhere + ` order by t.number desc limit $4 offset $5`
+	searchCount = `select count(*) from tenants t join accounts a on a.id = t.account_id` + searchWhere
+	countStates = `select status, count(*) from tenants group by status`
+)
+
+// SearchServers gives one page of all tenants.
+func (s *Store) SearchServers(ctx context.Context, f controlplane.ServerFilter) (controlplane.ServerPage, error) {
+	page := controlplane.ServerPage{ByState: map[tenant.Status]int{}}
+	like := "%" + likeEscaper.Replace(f.Search) + "%"
+	err := s.pool.QueryRow(ctx, searchCount, string(f.Status), f.Search, like).Scan(&page.Total)
+	if err != nil {
+		return page, fmt.Errorf("count servers: %w", err)
+	}
+	rows, err := s.pool.Query(ctx, searchPage, string(f.Status), f.Search, like,
+		controlplane.ServersPerPage, (f.Page-1)*controlplane.ServersPerPage)
+	if err != nil {
+		return page, fmt.Errorf("search servers: %w", err)
+	}
+	if page.Servers, err = collect(rows, scanServer, "search servers"); err != nil {
+		return page, err
+	}
+	rows, err = s.pool.Query(ctx, countStates)
+	if err != nil {
+		return page, fmt.Errorf("count states: %w", err)
+	}
+	var (
+		status tenant.Status
+		count  int
+	)
+	if _, err := pgx.ForEachRow(rows, []any{&status, &count}, func() error { page.ByState[status] = count; return nil }); err != nil {
+		return page, fmt.Errorf("count states: %w", err)
+	}
+	return page, nil
+}
+
+// The steps since the first that is still of interest, oldest first.
+const listStepRuns = `
+select step, started_at, finished_at, code, detail from
+	(select * from steps where tenant_id = $1 order by id desc limit $2) latest
+order by id`
+
+// ListStepRuns lists the latest steps of a tenant, oldest first.
+func (s *Store) ListStepRuns(ctx context.Context, id tenant.ID, most int) ([]controlplane.StepRun, error) {
+	rows, err := s.pool.Query(ctx, listStepRuns, id, most)
+	if err != nil {
+		return nil, fmt.Errorf("list steps of %s: %w", id, err)
+	}
+	return collect(rows, func(row pgx.CollectableRow) (r controlplane.StepRun, err error) {
+		err = row.Scan(&r.Step, &r.StartedAt, &r.FinishedAt, &r.Code, &r.Detail)
+		return r, err
+	}, "list steps")
+}
+
+// One point an hour is all a chart of thirty days can show; the newest measurement is always among them.
+const listUsage = `
+select distinct on (date_trunc('hour', measured_at)) measured_at, database_bytes, media_bytes
+from usage where tenant_id = $1 and measured_at >= $2
+order by date_trunc('hour', measured_at), measured_at desc`
+
+// ListUsage lists measurements since a moment, one an hour, oldest first.
+func (s *Store) ListUsage(ctx context.Context, id tenant.ID, since time.Time) ([]controlplane.UsagePoint, error) {
+	rows, err := s.pool.Query(ctx, listUsage, id, since)
+	if err != nil {
+		return nil, fmt.Errorf("list usage of %s: %w", id, err)
+	}
+	return collect(rows, func(row pgx.CollectableRow) (p controlplane.UsagePoint, err error) {
+		err = row.Scan(&p.At, &p.DatabaseBytes, &p.MediaBytes)
+		return p, err
+	}, "list usage")
+}
+
+var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)

@@ -1,0 +1,90 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"hafen/controlplane"
+	"hafen/tenant"
+)
+
+const releaseLeases = `update tenants set lease_owner = '', lease_until = '-infinity' where lease_owner = $1`
+
+// ReleaseLeases gives up the leases of an owner that has just started.
+func (s *Store) ReleaseLeases(ctx context.Context, owner string) error {
+	if _, err := s.pool.Exec(ctx, releaseLeases, owner); err != nil {
+		return fmt.Errorf("release leases: %w", err)
+	}
+	return nil
+}
+
+// Due is, with a free lease: work whose job should have come by now; a retry; the end of a grace period; and a look for
+// drift every five minutes. Rows another sweep holds are skipped, so any number of sweeps may run.
+const wakeDue = `
+select id from tenants
+where status not in ('awaiting_payment', 'awaiting_domain', 'deleted') and lease_until < now() and (
+	retry_at <= now()
+	or retry_at is null and (
+		reconciled < wanted and requested_at < now() - interval '5 seconds'
+		or status = 'deleting' and delete_after <= now() and requested_at < now() - interval '5 seconds'
+		or greatest(checked_at, requested_at) < now() - interval '5 minutes'))
+order by requested_at limit 200
+for update skip locked`
+
+// WakeDue enqueues tenants that nobody works on and somebody should.
+func (s *Store) WakeDue(ctx context.Context) (woken int, err error) {
+	err = s.inTx(ctx, "wake due tenants", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, wakeDue)
+		if err != nil {
+			return err
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[tenant.ID])
+		if err != nil {
+			return err
+		}
+		woken = len(ids)
+		for _, id := range ids {
+			if err := s.wake(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return woken, err
+}
+
+const wakeOperations = `
+update member_operations set claimed_until = now() + interval '10 seconds'
+where id in (
+	select id from member_operations
+	where finished_at is null and claimed_until < now() and created_at < now() - interval '10 seconds'
+	order by created_at limit 200 for update skip locked)
+returning id::text`
+
+// WakeOperations enqueues member operations whose worker was lost, or whose server was silent.
+func (s *Store) WakeOperations(ctx context.Context) (woken int, err error) {
+	err = s.inTx(ctx, "wake operations", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, wakeOperations)
+		if err != nil {
+			return err
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return err
+		}
+		woken = len(ids)
+		for _, id := range ids {
+			// The mark above only spaces the sweeps; the job must be able to claim.
+			if _, err := tx.Exec(ctx, releaseOperation, id); err != nil {
+				return err
+			}
+			if err := s.enqueue(ctx, tx, controlplane.MemberArgs{Operation: id}, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return woken, err
+}

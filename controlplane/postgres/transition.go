@@ -1,0 +1,206 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"hafen/controlplane"
+	"hafen/tenant"
+)
+
+// Transition moves a tenant in the status table, with job and audit entry.
+func (s *Store) Transition(ctx context.Context, t controlplane.Transition) error {
+	return s.inTx(ctx, "move tenant", func(tx pgx.Tx) error {
+		if err := s.move(ctx, tx, t); err != nil {
+			return err
+		}
+		detail := map[string]any{}
+		if t.Reason != "" {
+			detail["reason"] = t.Reason
+		}
+		if t.Note != "" {
+			detail["note"] = t.Note
+		}
+		return s.audit(ctx, tx, t.Actor, t.Action, t.Tenant, detail)
+	})
+}
+
+const (
+	lockStatus = `
+select status, coalesce(before_deleting, ''), coalesce(suspended_for, ''), delete_after, delete_after <= now() is true
+from tenants where id = $1 for update`
+	setStatus = `
+update tenants set status = $2, before_deleting = nullif($3, ''), suspended_for = nullif($4, ''),
+	delete_after = case when $2 = 'deleting' then now() + $5::interval end,
+	failures = 0, failure_code = '', failure_detail = '', retry_at = null
+where id = $1`
+)
+
+// move is a transition within a transaction, without its audit entry.
+func (s *Store) move(ctx context.Context, tx pgx.Tx, t controlplane.Transition) error {
+	var (
+		from              tenant.Status
+		before, suspended string
+		deleteAfter       *time.Time
+		over              bool
+	)
+	err := tx.QueryRow(ctx, lockStatus, t.Tenant).Scan(&from, &before, &suspended, &deleteAfter, &over)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return &tenant.Fault{Kind: tenant.NotFound, Code: "tenant.unknown"}
+	}
+	if err != nil {
+		return err
+	}
+	to := t.To
+	if t.Back {
+		to = tenant.Status(before)
+		if to == tenant.Active || to == tenant.Asleep {
+			to = tenant.Provisioning // it must be proven healthy again
+		}
+		if over {
+			return statusConflict() // its removal may have begun
+		}
+	}
+	if !from.CanBecome(to) {
+		return statusConflict()
+	}
+	switch to {
+	case tenant.Deleting:
+		before = string(from)
+	case tenant.Suspended:
+		before, suspended = "", suspendedFor(t.Reason, suspended)
+	default:
+		before, suspended = "", ""
+	}
+	_, err = tx.Exec(ctx, setStatus, t.Tenant, to, before, suspended, t.DeleteAfter)
+	if taken(err) {
+		return &tenant.Fault{Kind: tenant.Conflict, Code: "domain.taken"}
+	}
+	if err != nil {
+		return err
+	}
+	if to == tenant.Deleted {
+		return s.bury(ctx, tx, t.Tenant)
+	}
+	return s.wake(ctx, tx, t.Tenant)
+}
+
+func suspendedFor(reason, before string) string {
+	if reason != "" {
+		return reason
+	}
+	return before // a deletion taken back returns to the suspension it began in
+}
+
+func statusConflict() error { return &tenant.Fault{Kind: tenant.Conflict, Code: "status.conflict"} }
+
+const (
+	buryTombstone = `
+insert into tombstones (server_name, tenant_id) select server_name, id from tenants where id = $1 and active_at is not null
+on conflict do nothing`
+	buryTenant = `update tenants set deleted_at = now(), lease_owner = '', lease_until = '-infinity', reconciled = wanted where id = $1`
+)
+
+// What is forgotten of a deleted tenant: everything about its people. The row itself, orders and audit stay, as books must.
+var buryRest = []string{
+	`delete from reserved_names where tenant_id = $1`,
+	`delete from tokens where tenant_id = $1`,
+	`delete from member_operations where tenant_id = $1`,
+	`delete from members where tenant_id = $1`,
+	`delete from domains where tenant_id = $1`,
+	`delete from conditions where tenant_id = $1`,
+	`delete from usage where tenant_id = $1`,
+}
+
+// bury ends a tenant's life. A name that was ever served gets its tombstone.
+func (s *Store) bury(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
+	for _, sql := range append([]string{buryTombstone, buryTenant}, buryRest...) {
+		if _, err := tx.Exec(ctx, sql, id); err != nil {
+			return fmt.Errorf("bury %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+const raiseWanted = `
+update tenants set wanted = wanted + 1, requested_at = now(), retry_at = null
+where id = $1 and status not in ('awaiting_payment', 'awaiting_domain', 'deleted')
+returning wanted`
+
+// wake asks for a reconcile, in the transaction of the change that needs it.
+func (s *Store) wake(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
+	var wanted int64
+	err := tx.QueryRow(ctx, raiseWanted, id).Scan(&wanted)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil // nothing of it exists outside
+	}
+	if err != nil {
+		return fmt.Errorf("wake %s: %w", id, err)
+	}
+	return s.enqueue(ctx, tx, controlplane.ReconcileArgs{Tenant: id, Wanted: wanted}, nil)
+}
+
+// Wake reconciles a tenant now.
+func (s *Store) Wake(ctx context.Context, actor controlplane.Actor, id tenant.ID) error {
+	return s.inTx(ctx, "wake tenant", func(tx pgx.Tx) error {
+		if err := s.wake(ctx, tx, id); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, actor, "server.retry", id, nil)
+	})
+}
+
+const (
+	lockPlanChange = `select t.plan_id, t.status from tenants t where t.id = $1 for update`
+	setPlan        = `update tenants set plan_id = $2 where id = $1`
+	currentUsage   = `
+select (select count(*) from members where tenant_id = $1 and state in ('reserved', 'active')),
+	coalesce(u.database_bytes, 0), coalesce(u.media_bytes, 0)
+from (select) one left join lateral
+	(select database_bytes, media_bytes from usage where tenant_id = $1 order by measured_at desc limit 1) u on true`
+)
+
+// ChangePlan switches a tenant's plan when its usage fits.
+func (s *Store) ChangePlan(ctx context.Context, actor controlplane.Actor, id tenant.ID, plan tenant.PlanID) error {
+	next, err := s.FindPlan(ctx, plan)
+	if err != nil {
+		return err
+	}
+	return s.inTx(ctx, "change plan", func(tx pgx.Tx) error {
+		var (
+			before tenant.PlanID
+			status tenant.Status
+			usage  tenant.Usage
+		)
+		if err := tx.QueryRow(ctx, lockPlanChange, id).Scan(&before, &status); err != nil {
+			return err
+		}
+		if status == tenant.Deleting || status == tenant.Deleted {
+			return statusConflict()
+		}
+		if before == plan {
+			return &tenant.Fault{Kind: tenant.Conflict, Code: "plan.same", Field: "plan"}
+		}
+		// The lock on the tenant also holds off new seats, which are reserved under it.
+		if err := tx.QueryRow(ctx, currentUsage, id).Scan(&usage.Seats, &usage.DatabaseBytes, &usage.MediaBytes); err != nil {
+			return err
+		}
+		if len(usage.Exceeds(next.Quota)) > 0 {
+			return &tenant.Fault{Kind: tenant.OverQuota, Code: "plan.too_small", Field: "plan"}
+		}
+		if _, err := tx.Exec(ctx, setPlan, id, plan); err != nil {
+			return err
+		}
+		if err := s.audit(ctx, tx, actor, "server.change_plan", id, map[string]any{"before": before, "after": plan}); err != nil {
+			return err
+		}
+		return s.wake(ctx, tx, id)
+	})
+}
+
+// taken reports whether a statement met a row that must be unique.
+func taken(err error) bool { return errors.Is(translate(err), controlplane.ErrTaken) }
