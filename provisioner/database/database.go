@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"time"
@@ -225,11 +226,22 @@ func (c *Cluster) execute(ctx context.Context, statement string) error {
 	return err
 }
 
+// Error is every error of this package: what was being done, and what the cluster said.
+type Error struct {
+	Doing string
+	Err   error
+}
+
+func (e *Error) Error() string { return "database: " + e.Doing + ": " + e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
 func wrap(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("database: %s: %w", doing, err)
+	return &Error{doing, err}
 }
 
 func is(err error, sqlState string) bool {
@@ -239,14 +251,17 @@ func is(err error, sqlState string) bool {
 
 // Absent reports whether err means that the cluster cannot be reached, rather than that it refused.
 func Absent(err error) bool {
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) {
-		// 57P01..57P03: shutting down or starting up; class 08: connection exceptions.
+	ours, ok := errors.AsType[*Error](err)
+	if !ok {
+		return false
+	}
+	if refused, ok := errors.AsType[*pgconn.PgError](ours.Err); ok {
+		// 57P01 to 57P03: shutting down or starting up; class 08: connection exceptions.
 		return strings.HasPrefix(refused.Code, "57P") || strings.HasPrefix(refused.Code, "08")
 	}
-	var connect *pgconn.ConnectError
-	var network net.Error
-	return errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err)
+	_, connect := errors.AsType[*pgconn.ConnectError](ours.Err)
+	_, network := errors.AsType[net.Error](ours.Err)
+	return connect || network || errors.Is(ours.Err, io.EOF) || errors.Is(ours.Err, io.ErrUnexpectedEOF)
 }
 
 // DiskFull reports whether err means that the cluster has no room left.

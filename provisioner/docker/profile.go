@@ -1,0 +1,145 @@
+package docker
+
+import (
+	"net/netip"
+	"strconv"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	dockernetwork "github.com/docker/docker/api/types/network"
+	"github.com/docker/go-units"
+
+	"hafen/provisioner/network"
+	"hafen/tenant"
+	"hafen/tenant/homeserver"
+)
+
+// Profile is everything a tenant's container is made from. Nothing in it is secret: who may talk to the engine reads it all.
+type Profile struct {
+	Spec    tenant.Spec
+	Command []string
+	// Directories of the host, mounted at the paths package homeserver names.
+	ConfigDir, DataDir, SocketDir, DatabaseSocketDir string
+	TrustFile                                        string      // a file of certificate authorities; may be ""
+	Attachment                                       *Attachment // nil: no network at all
+}
+
+// Attachment is a tenant's place in the network.
+type Attachment struct {
+	Bridge  network.Bridge
+	Address netip.Addr
+	DNS     netip.Addr
+}
+
+const (
+	// StopSeconds is how long a homeserver may take to end. Dendrite ends in some 100 ms; its longest request is cut.
+	StopSeconds = 10
+
+	// Dendrite asks for 65535 open files at start and complains with less.
+	openFiles = 65536
+
+	// Uploads are streamed to the media directory; /tmp holds next to nothing. It counts against the memory limit.
+	tempOptions = "rw,noexec,nosuid,nodev,size=16m,mode=1777"
+
+	// The kernel kills a tenant before it kills PostgreSQL, the edge or the login of whoever comes to help.
+	oomScore = 500
+)
+
+func (p Profile) render(installation string) (*container.Config, *container.HostConfig, *dockernetwork.NetworkingConfig) {
+	uid := strconv.Itoa(p.Spec.UID())
+	stop := StopSeconds
+	config := &container.Config{
+		Image:       p.Spec.Image,
+		Cmd:         p.Command,
+		User:        uid + ":" + uid,
+		Hostname:    "homeserver",
+		StopTimeout: &stop,
+		Labels: map[string]string{
+			tenant.LabelTenant:       string(p.Spec.ID),
+			tenant.LabelInstallation: installation,
+			tenant.LabelRevision:     p.Spec.Revision(),
+		},
+	}
+	if p.TrustFile != "" {
+		config.Env = []string{"SSL_CERT_FILE=" + homeserver.TrustFile}
+	}
+	host := &container.HostConfig{
+		// A tenant's process can do nothing the kernel reserves for root, nor become able to: it needs no capability,
+		// for it binds no port and changes no owner. The engine's default seccomp and AppArmor profiles stay on,
+		// because nothing here turns them off.
+		CapDrop:        []string{"ALL"},
+		SecurityOpt:    []string{"no-new-privileges:true"},
+		ReadonlyRootfs: true,
+		IpcMode:        container.IPCModeNone,
+		CgroupnsMode:   container.CgroupnsModePrivate, // hides the host's tree of control groups
+		Tmpfs:          map[string]string{"/tmp": tempOptions},
+		OomScoreAdj:    oomScore,
+		Init:           new(bool), // one process, that reaps nothing: no init needed
+		// Bounded: what a homeserver says must not fill the disk.
+		LogConfig:     container.LogConfig{Type: "local", Config: map[string]string{"max-size": "5m", "max-file": "2"}},
+		RestartPolicy: restartPolicy(p.Attachment != nil),
+		NetworkMode:   "none",
+		Resources:     resources(p.Spec.Limits),
+		Mounts: []mount.Mount{
+			bind(p.ConfigDir, homeserver.ConfigDir, true),
+			bind(p.DataDir, homeserver.DataDir, false),
+			bind(p.SocketDir, homeserver.SocketDir, false),
+			// Read-only keeps a tenant from removing the cluster's socket; connecting to it needs no writing.
+			bind(p.DatabaseSocketDir, homeserver.DatabaseSocketDir, true),
+		},
+	}
+	host.Ulimits = []*units.Ulimit{
+		{Name: "nofile", Soft: openFiles, Hard: openFiles},
+		{Name: "core", Soft: 0, Hard: 0}, // a core file holds keys
+	}
+	if p.TrustFile != "" {
+		host.Mounts = append(host.Mounts, bind(p.TrustFile, homeserver.TrustFile, true))
+	}
+	if p.Attachment == nil {
+		return config, host, nil
+	}
+	host.NetworkMode = container.NetworkMode(p.Attachment.Bridge.Name)
+	host.DNS = []string{p.Attachment.DNS.String()}
+	return config, host, &dockernetwork.NetworkingConfig{EndpointsConfig: map[string]*dockernetwork.EndpointSettings{
+		p.Attachment.Bridge.Name: {IPAMConfig: &dockernetwork.EndpointIPAMConfig{IPv4Address: p.Attachment.Address.String()}},
+	}}
+}
+
+// restartPolicy brings a crashed homeserver back at once, also while Hafen is not running. A tenant with a network is not
+// started when the engine itself starts, at boot say: the firewall is not there yet then, and without it the tenant
+// would reach what it must not. Hafen starts it, after the firewall.
+func restartPolicy(networked bool) container.RestartPolicy {
+	if networked {
+		return container.RestartPolicy{Name: container.RestartPolicyOnFailure}
+	}
+	return container.RestartPolicy{Name: container.RestartPolicyUnlessStopped}
+}
+
+func resources(l tenant.Limits) container.Resources {
+	pids := int64(l.PIDs)
+	return container.Resources{
+		Memory:     l.MemoryBytes,
+		MemorySwap: l.MemoryBytes, // the sum of memory and swap: no swap
+		NanoCPUs:   int64(l.CPUMillis) * 1e6,
+		PidsLimit:  &pids,
+	}
+}
+
+func limits(r container.Resources) tenant.Limits {
+	l := tenant.Limits{MemoryBytes: r.Memory, CPUMillis: int(r.NanoCPUs / 1e6)}
+	if r.PidsLimit != nil {
+		l.PIDs = int(*r.PidsLimit)
+	}
+	if r.MemorySwap != r.Memory {
+		l.MemoryBytes = 0 // not as we set it: to be updated
+	}
+	return l
+}
+
+func bind(source, target string, readOnly bool) mount.Mount {
+	return mount.Mount{
+		Type: mount.TypeBind, Source: source, Target: target, ReadOnly: readOnly,
+		// Nothing mounted later on either side shows on the other.
+		BindOptions: &mount.BindOptions{Propagation: mount.PropagationRPrivate},
+	}
+}

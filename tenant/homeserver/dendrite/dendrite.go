@@ -1,0 +1,86 @@
+// Package dendrite runs tenants on Dendrite, the light engine.
+//
+// Dendrite has one way to make accounts without open registration, the shared secret, and an admin API that resets
+// passwords. For the rest, listing and deactivating, it has none; there the package works on Dendrite's tables, as the
+// tenant's own database role. Dendrite looks up the access token of every request in these tables and caches neither
+// tokens nor accounts, so a change there holds from the next request on.
+//
+// The engine is in maintenance mode (0.15.2 is pinned in images/dendrite): it has no sliding sync and no single sign-on.
+package dendrite
+
+import (
+	"crypto/rand"
+	"encoding/pem"
+	"fmt"
+
+	"hafen/tenant"
+	"hafen/tenant/homeserver"
+)
+
+// Engine is Dendrite.
+type Engine struct{}
+
+var _ homeserver.Engine = Engine{}
+
+// Names of the secrets only Dendrite has.
+const (
+	signingKey         = "dendrite_signing_key"
+	registrationSecret = "dendrite_registration_secret"
+)
+
+// Names of the files in homeserver.ConfigDir.
+const (
+	configFile = "dendrite.yaml"
+	keyFile    = "matrix_key.pem"
+)
+
+// Describe implements [homeserver.Engine].
+func (Engine) Describe() homeserver.Description {
+	return homeserver.Description{
+		Name: tenant.Dendrite,
+		Command: []string{
+			"-config", homeserver.ConfigDir + "/" + configFile,
+			"-unix-socket", homeserver.SocketPath,
+			// Owner and group: the directory gives the socket the edge's group.
+			"-unix-socket-permission", "660",
+		},
+		DataDirs: []string{"media", "jetstream"},
+		MediaDir: "media",
+		Secrets: []string{
+			homeserver.DatabasePassword, homeserver.ControlPassword, signingKey, registrationSecret,
+		},
+		Capabilities: []homeserver.Capability{homeserver.Deactivate, homeserver.Reactivate, homeserver.ListAccounts},
+	}
+}
+
+// NewSecret implements [homeserver.Engine]. Everything comes from the operating system's random source: a guessable
+// signing key lets anybody speak for the server.
+func (Engine) NewSecret(name string) ([]byte, error) {
+	switch name {
+	case homeserver.DatabasePassword, homeserver.ControlPassword, registrationSecret:
+		// Letters and digits, so that it needs no quoting anywhere; twice 128 bits.
+		return []byte(rand.Text() + rand.Text()), nil
+	case signingKey:
+		return newSigningKey(), nil
+	default:
+		return nil, fmt.Errorf("dendrite: no secret is called %q", name)
+	}
+}
+
+// newSigningKey makes an Ed25519 seed in the PEM form Dendrite reads. The key id only has to differ from that of any
+// other key this server name ever had, so it is drawn too.
+func newSigningKey() []byte {
+	seed := make([]byte, 32)
+	rand.Read(seed)
+	return pem.EncodeToMemory(&pem.Block{
+		Type:    "MATRIX PRIVATE KEY",
+		Headers: map[string]string{"Key-ID": "ed25519:" + rand.Text()[:8]},
+		Bytes:   seed,
+	})
+}
+
+// Connect implements [homeserver.Engine].
+func (Engine) Connect(a homeserver.Access) homeserver.Server { return &server{a} }
+
+// server is one tenant's Dendrite.
+type server struct{ homeserver.Access }
