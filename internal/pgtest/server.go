@@ -52,7 +52,7 @@ func shared(ctx context.Context) (Server, error) {
 // given uses the server somebody else has started.
 func given(ctx context.Context, dsn string) (Server, error) {
 	if _, err := url.Parse(dsn); err != nil || !strings.Contains(dsn, "://") {
-		return Server{}, errors.New("HAFEN_TEST_DATABASE_URL: not of the form postgres://...") // not shown: it may hold a password
+		return Server{}, errors.New("HAFEN_TEST_DATABASE_URL is not a postgres:// address") // not shown: it may hold a password
 	}
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {

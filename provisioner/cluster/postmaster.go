@@ -224,7 +224,7 @@ func (c *Cluster) postmaster() (running, error) {
 // removeStale clears a pid file whose number another process has taken since, after a power cut say. PostgreSQL itself
 // would refuse to start when that process belongs to the same user.
 func removeStale(path string, pid int) error {
-	if _, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid))); err != nil {
+	if !exists(filepath.Join("/proc", strconv.Itoa(pid))) {
 		return nil // nobody has it: PostgreSQL clears the file itself, with its shared-memory check
 	}
 	if err := os.Remove(path); err != nil {
