@@ -1,0 +1,117 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+
+	"hafen/controlplane"
+	"hafen/tenant"
+)
+
+// access says who may use a route. Its zero value lets nobody in.
+type access int
+
+const (
+	_        access = iota
+	public          // everybody
+	trial           // everybody, in trial mode; elsewhere the route does not exist
+	visitor         // whoever is not logged in; others are led home
+	signed          // any session, even one that must change its password first
+	member          // any other session, of a customer or an operator
+	customer        // a customer
+	owner           // a customer whose server :id is; it is loaded into the request
+	operator        // the hoster's staff
+)
+
+// admit applies a route's access. It returns false when it has answered itself, with a redirect.
+func (s *Server) admit(r *request, route route) (bool, error) {
+	if route.access == public || route.access == trial {
+		return true, nil
+	}
+	if r.session == nil {
+		if route.access == visitor {
+			return true, nil
+		}
+		return false, askToLogIn(r, route)
+	}
+	account := r.session.Account
+	switch {
+	case route.access == visitor:
+		return false, r.redirect(home(account))
+	case route.access == signed:
+		return true, nil
+	case account.MustChange:
+		return false, r.mustChange(route)
+	}
+	switch route.access {
+	case member:
+		return true, nil
+	case operator:
+		if !account.Operator {
+			return false, &tenant.Fault{Kind: tenant.Forbidden, Code: "operator.only"}
+		}
+		return true, nil
+	case customer, owner:
+		// Operators act on servers in their console, where it is recorded as theirs, never in a customer's place.
+		if account.Operator {
+			return false, &tenant.Fault{Kind: tenant.Forbidden, Code: "customer.only"}
+		}
+		if route.access == customer {
+			return true, nil
+		}
+		return s.loadServer(r)
+	default:
+		return false, &tenant.Fault{Kind: tenant.Forbidden, Code: "operator.only"}
+	}
+}
+
+// loadServer finds the server in the path. Somebody else's and one that does not exist are the same fault.
+func (s *Server) loadServer(r *request) (bool, error) {
+	id, err := tenant.ParseID(r.Param("id"))
+	if err != nil {
+		return false, err
+	}
+	r.server, err = s.Servers.Find(r.ctx(), r.actor(), id)
+	if err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// askToLogIn leads a visitor to the login and, from a page, back again.
+func askToLogIn(r *request, route route) error {
+	if route.nature.has(fragment) || route.nature.has(stream) || r.htmx() {
+		r.Response().Header().Set("HX-Redirect", "/login")
+		return &tenant.Fault{Kind: tenant.Unauthenticated, Code: "session.ended"}
+	}
+	if route.method != http.MethodGet {
+		return r.redirect("/login")
+	}
+	return r.redirect("/login?" + url.Values{"next": {r.Request().URL.RequestURI()}}.Encode())
+}
+
+func (r *request) mustChange(route route) error {
+	if route.method == http.MethodGet && route.nature == page {
+		return r.redirect(home(r.session.Account))
+	}
+	return &tenant.Fault{Kind: tenant.Forbidden, Code: "password.must_change"}
+}
+
+// home is the first page of an account.
+func home(a controlplane.Account) string {
+	switch {
+	case a.MustChange:
+		return accountPath(a)
+	case a.Operator:
+		return "/operator"
+	default:
+		return "/servers"
+	}
+}
+
+func accountPath(a controlplane.Account) string {
+	if a.Operator {
+		return "/operator/account"
+	}
+	return "/account"
+}

@@ -1,0 +1,27 @@
+package web
+
+import "hafen/templates"
+
+func (s *Server) showDashboard(r *request) error {
+	vm, err := s.dashboardView(r)
+	if err != nil {
+		return err
+	}
+	return r.ok(templates.DashboardPage(s.page(r), vm))
+}
+
+func (s *Server) dashboardView(r *request) (templates.Dashboard, error) {
+	history, err := s.Servers.UsageHistory(r.ctx(), r.actor(), r.server.ID)
+	if err != nil {
+		return templates.Dashboard{}, err
+	}
+	members, err := s.membersView(r)
+	if err != nil {
+		return templates.Dashboard{}, err
+	}
+	return templates.Dashboard{
+		Server: serverView(r.server), HomeserverURL: s.homeserver(r.server.Host), Conditions: conditionViews(r.server.Conditions),
+		Seats: seatsView(r.server), Storage: storageView(r.server, history), Members: members,
+		EventsURL: eventsURL(r.server.ID, viewDashboard),
+	}, nil
+}

@@ -1,0 +1,99 @@
+package web
+
+import (
+	"encoding/base64"
+	"net/http"
+	"time"
+
+	"hafen/templates"
+)
+
+// Cookies beside the session's. All are host-only, so that a tenant on a name below ours can neither read nor set them.
+const (
+	flashCookie    = "__Host-hafen-flash"
+	languageCookie = "__Host-hafen-language"
+	sentCookie     = "__Host-hafen-sent" // where the last mail went, for the page that says so
+	planCookie     = "__Host-hafen-plan" // the plan a visitor chose before signing up
+)
+
+// flash names a message about what was just done: `flash.<code>` in the message files.
+type flash string
+
+// The messages. A cookie holds the code alone, so nobody can put words of their own into our page.
+const (
+	flashLoggedOut       flash = "logged_out"
+	flashMailSent        flash = "mail_sent"
+	flashPasswordChanged flash = "password_changed"
+	flashPasswordReset   flash = "password_reset"
+	flashLanguageChanged flash = "language_changed"
+	flashSessionEnded    flash = "session_ended"
+	flashSessionsEnded   flash = "sessions_ended"
+	flashOrderCancelled  flash = "order_cancelled"
+	flashPlanChanged     flash = "plan_changed"
+	flashServerDeleted   flash = "server_deleted"
+	flashServerRestored  flash = "server_restored"
+	flashMemberChanged   flash = "member_changed"
+	flashMemberPending   flash = "member_pending"
+	flashServerSuspended flash = "server_suspended"
+	flashServerResumed   flash = "server_resumed"
+	flashServerRetried   flash = "server_retried"
+	flashOrderPaid       flash = "order_paid"
+	flashDomainChecking  flash = "domain_checking"
+)
+
+var tones = map[flash]templates.Tone{
+	flashLoggedOut: templates.ToneNeutral, flashMailSent: templates.ToneInfo, flashPasswordChanged: templates.ToneGood,
+	flashPasswordReset: templates.ToneGood, flashLanguageChanged: templates.ToneGood, flashSessionEnded: templates.ToneGood,
+	flashSessionsEnded: templates.ToneGood, flashOrderCancelled: templates.ToneNeutral, flashPlanChanged: templates.ToneGood,
+	flashServerDeleted: templates.ToneWarn, flashServerRestored: templates.ToneGood, flashMemberChanged: templates.ToneGood,
+	flashMemberPending: templates.ToneInfo, flashServerSuspended: templates.ToneWarn, flashServerResumed: templates.ToneGood,
+	flashServerRetried: templates.ToneInfo, flashOrderPaid: templates.ToneGood, flashDomainChecking: templates.ToneInfo,
+}
+
+// done leads on and leaves a message for the next page.
+func (r *request) done(to string, message flash) error {
+	r.setCookie(flashCookie, string(message), time.Minute)
+	return r.redirect(to)
+}
+
+func (r *request) takeFlash() *templates.Flash {
+	cookie, err := r.Cookie(flashCookie)
+	if err != nil {
+		return nil
+	}
+	r.dropCookie(flashCookie)
+	tone, known := tones[flash(cookie.Value)]
+	if !known {
+		return nil
+	}
+	return &templates.Flash{Tone: tone, Code: cookie.Value}
+}
+
+// setCookie keeps a small thing in the browser. Secure also in trial mode over http: browsers take *.localhost for secure.
+func (r *request) setCookie(name, value string, lifetime time.Duration) {
+	r.SetCookie(&http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: int(lifetime.Seconds()),
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+func (r *request) dropCookie(name string) {
+	r.SetCookie(&http.Cookie{Name: name, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+}
+
+// remember keeps words somebody typed for the page after the redirect; they are nobody else's, and not trusted.
+func (r *request) remember(name, words string) {
+	r.setCookie(name, base64.RawURLEncoding.EncodeToString([]byte(words)), 10*time.Minute)
+}
+
+func (r *request) remembered(name string) string {
+	cookie, err := r.Cookie(name)
+	if err != nil || len(cookie.Value) > 500 {
+		return ""
+	}
+	words, err := base64.RawURLEncoding.DecodeString(cookie.Value)
+	if err != nil || !readable(string(words)) {
+		return ""
+	}
+	return string(words)
+}

@@ -1,0 +1,130 @@
+package web
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"hafen/templates"
+	"hafen/tenant"
+)
+
+// maxForm is the largest body we read. Our longest form, an order, has some 600 bytes; a password of 256 bytes that is
+// percent-encoded has 768.
+const maxForm = 64 << 10
+
+// checkSize refuses a body that says it is too large before a byte of it is read, and stops reading one that lied.
+func (s *Server) checkSize(r *request) error {
+	body := r.Request()
+	if body.ContentLength > maxForm {
+		// Without this the server would read on, to keep the connection.
+		r.Response().Header().Set("Connection", "close")
+		return faultStatus(http.StatusRequestEntityTooLarge)
+	}
+	if body.Body != nil {
+		body.Body = http.MaxBytesReader(r.Response(), body.Body, maxForm)
+	}
+	return nil
+}
+
+// checkText refuses addresses with text that is none: PostgreSQL knows neither the zero byte nor broken UTF-8, and no person
+// types either.
+func (s *Server) checkText(r *request) error {
+	u := r.Request().URL
+	if !readable(u.Path) {
+		return faultStatus(http.StatusBadRequest)
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return faultStatus(http.StatusBadRequest)
+	}
+	return checkValues(query)
+}
+
+func checkValues(values url.Values) error {
+	for name, list := range values {
+		for _, value := range append(list, name) {
+			if !readable(value) {
+				return faultStatus(http.StatusBadRequest)
+			}
+		}
+	}
+	return nil
+}
+
+func readable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+// input is a form that was sent.
+type input struct {
+	values url.Values
+	form   templates.Form
+}
+
+// form reads the body of a POST. The fields named in keep are shown again when something is wrong; passwords and tokens
+// must not be among them.
+func (r *request) form(keep ...string) (input, error) {
+	if err := r.parse(); err != nil {
+		return input{}, err
+	}
+	values := r.Request().PostForm
+	if err := checkValues(values); err != nil {
+		return input{}, err
+	}
+	return input{values: values, form: filled(values, keep)}, nil
+}
+
+func (r *request) parse() error {
+	kind, _, err := mime.ParseMediaType(r.Request().Header.Get("Content-Type"))
+	switch {
+	case r.Request().ContentLength == 0:
+		err = r.Request().ParseForm() // a button without fields
+	case err == nil && kind == "application/x-www-form-urlencoded":
+		err = r.Request().ParseForm()
+	case err == nil && kind == "multipart/form-data":
+		err = r.Request().ParseMultipartForm(maxForm)
+	default:
+		return faultStatus(http.StatusUnsupportedMediaType)
+	}
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return faultStatus(http.StatusRequestEntityTooLarge)
+	}
+	if err != nil {
+		return faultStatus(http.StatusBadRequest)
+	}
+	return nil
+}
+
+func filled(values url.Values, keep []string) templates.Form {
+	form := templates.Form{Values: map[string]string{}}
+	for _, name := range keep {
+		form.Values[name] = values.Get(name)
+	}
+	return form
+}
+
+func (in input) get(name string) string { return in.values.Get(name) }
+
+// wrong is the form with what err complains about; false when err is nil or nothing the person can mend.
+func (in input) wrong(err error) (templates.Form, bool) {
+	if err == nil {
+		return in.form, false
+	}
+	fault := tenant.FaultOf(err)
+	if !isMistake(fault) {
+		return in.form, false
+	}
+	form := in.form
+	form.Errors = map[string]templates.Problem{fault.Field: {Code: fault.Code, Params: fault.Params}}
+	return form, true
+}
+
+// accepted is the fault of a form whose terms were not agreed to.
+func (in input) accepted() error {
+	if in.get("terms") == "" {
+		return &tenant.Fault{Kind: tenant.Invalid, Code: "terms.required", Field: "terms"}
+	}
+	return nil
+}

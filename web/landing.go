@@ -1,0 +1,44 @@
+package web
+
+import (
+	"strings"
+
+	"hafen/templates"
+	"hafen/tenant"
+)
+
+func (s *Server) showLanding(r *request) error {
+	plans, err := s.Orders.Plans(r.ctx())
+	if err != nil {
+		return err
+	}
+	return r.ok(templates.LandingPage(s.page(r), templates.Landing{Plans: planViews(plans), BaseDomain: string(s.Base)}))
+}
+
+// showLegal shows the operator's own texts.
+func (s *Server) showLegal(r *request) error {
+	kind := strings.TrimPrefix(r.route.path, "/")
+	return r.ok(templates.LegalPage(s.page(r), templates.Legal{Kind: kind, Text: s.Legal[kind]}))
+}
+
+func planViews(plans []tenant.Plan) []templates.Plan {
+	list := make([]templates.Plan, 0, len(plans))
+	for _, plan := range plans {
+		list = append(list, planView(plan))
+	}
+	return list
+}
+
+func planView(p tenant.Plan) templates.Plan {
+	return templates.Plan{
+		ID: string(p.ID), Name: p.Name, Price: priceView(p.Price, p.Price.VAT(p.VATRate), p.VATRate),
+		Seats: p.Quota.Seats, StorageBytes: p.Quota.StorageBytes, Federation: p.Quota.Federation,
+		Engine: templates.EngineDendrite, // what a plan runs on is one engine for all plans until there is a second
+	}
+}
+
+func priceView(net, vat tenant.Money, rate int) templates.Price {
+	return templates.Price{
+		Net: net.Cents, VAT: vat.Cents, Gross: net.Plus(vat).Cents, VATPercent: rate, Currency: net.Currency,
+	}
+}

@@ -1,0 +1,211 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"hafen/controlplane"
+	"hafen/templates"
+	"hafen/tenant"
+)
+
+// The fields an order is made of, on every one of its three pages.
+var orderFields = []string{"plan", "kind", "name", "domain", "host", "localpart"}
+
+// showPlans is the first page: what to buy.
+func (s *Server) showPlans(r *request) error {
+	plans, err := s.Orders.Plans(r.ctx())
+	if err != nil {
+		return err
+	}
+	return r.ok(templates.OrderPlanPage(s.page(r), templates.OrderPlan{Plans: planViews(plans), Chosen: r.QueryParam("plan")}))
+}
+
+// showName is the second page: under which name.
+func (s *Server) showName(r *request) error {
+	quote, err := s.Orders.Quote(r.ctx(), tenant.PlanID(r.QueryParam("plan")))
+	if tenant.FaultOf(err).Code == "plan.unknown" {
+		return r.redirect("/order")
+	}
+	if err != nil {
+		return err
+	}
+	form := filled(r.QueryParams(), orderFields)
+	if form.Values["localpart"] == "" {
+		form.Values["localpart"] = suggestedAdmin(r.session.Account.Email)
+	}
+	return s.namePage(r, http.StatusOK, quote, form)
+}
+
+func (s *Server) namePage(r *request, status int, quote controlplane.Quote, form templates.Form) error {
+	p := at(s.page(r), "/order/name?"+query(form).Encode())
+	return r.render(status, templates.OrderNamePage(p, templates.OrderName{
+		Plan: quoteView(quote), BaseDomain: string(s.Base), Form: form,
+	}))
+}
+
+// chooseName checks the name; the third page carries it, and the order itself checks it again.
+func (s *Server) chooseName(r *request) error {
+	in, err := r.form(orderFields...)
+	if err != nil {
+		return err
+	}
+	quote, err := s.Orders.Quote(r.ctx(), tenant.PlanID(in.get("plan")))
+	if err != nil {
+		return err
+	}
+	_, _, err = s.checkNames(r, in.values)
+	if form, wrong := in.wrong(err); wrong {
+		return s.namePage(r, http.StatusUnprocessableEntity, quote, form)
+	}
+	if err != nil {
+		return err
+	}
+	return r.redirect("/order/confirm?" + query(in.form).Encode())
+}
+
+// checkNames checks both names of an order: the server's, and its first member's.
+func (s *Server) checkNames(r *request, values url.Values) (controlplane.OrderNames, tenant.Localpart, error) {
+	request := r.orderRequest(values)
+	names, err := s.Orders.CheckName(r.ctx(), request)
+	if err != nil {
+		return names, "", err
+	}
+	admin, err := tenant.ParseLocalpart(request.FirstAdmin)
+	return names, admin, err
+}
+
+// checkName answers while somebody types.
+
+func (s *Server) checkName(r *request) error {
+	request := r.orderRequest(r.QueryParams())
+	if strings.TrimSpace(request.Name+request.Domain) == "" {
+		return r.ok(templates.NameCheckResult(r.locale, templates.NameCheck{}))
+	}
+	names, err := s.Orders.CheckName(r.ctx(), request)
+	if err == nil {
+		return r.ok(templates.NameCheckResult(r.locale, templates.NameCheck{Name: string(names.ServerName), Code: "available"}))
+	}
+	fault := tenant.FaultOf(err)
+	if !isMistake(fault) {
+		return err
+	}
+	return r.ok(templates.NameCheckResult(r.locale, templates.NameCheck{Code: fault.Code, Params: fault.Params}))
+}
+
+// showConfirm is the third page: all of it once more. A name that is gone meanwhile leads back to the second.
+func (s *Server) showConfirm(r *request) error {
+	values := r.QueryParams()
+	return s.confirmPage(r, input{values: values, form: filled(values, orderFields)}, nil)
+}
+
+// confirmPage shows the order with what is wrong with it; what is wrong with the name is shown where it can be changed.
+func (s *Server) confirmPage(r *request, in input, err error) error {
+	quote, quoteErr := s.Orders.Quote(r.ctx(), tenant.PlanID(in.get("plan")))
+	if tenant.FaultOf(quoteErr).Code == "plan.unknown" {
+		return r.redirect("/order")
+	}
+	if quoteErr != nil {
+		return quoteErr
+	}
+	names, admin, nameErr := s.checkNames(r, in.values)
+	if form, wrong := in.wrong(nameErr); wrong {
+		return s.namePage(r, http.StatusUnprocessableEntity, quote, form)
+	}
+	if nameErr != nil {
+		return nameErr
+	}
+	status, form := http.StatusOK, in.form
+	if err != nil {
+		status = http.StatusUnprocessableEntity
+		form, _ = in.wrong(err)
+	}
+	p := at(s.page(r), "/order/confirm?"+query(in.form).Encode())
+	return r.render(status, templates.OrderConfirmPage(p, templates.OrderConfirm{
+		Plan: quoteView(quote), Kind: in.get("kind"), Label: in.get("name"), Domain: in.get("domain"), Host: in.get("host"),
+		Name: string(names.ServerName), Localpart: string(admin), AdminID: admin.UserID(names.ServerName),
+		Form: form, Immediate: s.Trial,
+	}))
+}
+
+// order is the binding click.
+func (s *Server) order(r *request) error {
+	in, err := r.form(orderFields...)
+	if err != nil {
+		return err
+	}
+	if err := in.accepted(); err != nil {
+		return s.confirmPage(r, in, err)
+	}
+	id, terms, err := s.Orders.Order(r.ctx(), r.actor(), r.orderRequest(in.values))
+	if _, wrong := in.wrong(err); wrong {
+		return s.confirmPage(r, in, err)
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case terms.CheckoutURL != "":
+		return r.redirect(terms.CheckoutURL)
+	case terms.Settled:
+		return r.redirect(serverPath(id))
+	default:
+		return r.redirect(paymentPath(id))
+	}
+}
+
+func (r *request) orderRequest(values url.Values) controlplane.OrderRequest {
+	request := controlplane.OrderRequest{
+		Plan: tenant.PlanID(values.Get("plan")), Language: r.locale.Code(),
+		FirstAdmin: values.Get("localpart"),
+	}
+	if request.FirstAdmin == "" {
+		request.FirstAdmin = suggestedAdmin(r.session.Account.Email)
+	}
+	if values.Get("kind") == templates.NameOwn {
+		request.Domain = values.Get("domain")
+		if request.Domain == "" {
+			request.Domain = " " // an empty own domain is a mistake of its own, not a name under ours
+		}
+		request.WholeDomain = values.Get("host") == templates.HostApex
+	} else {
+		request.Name = values.Get("name")
+	}
+	return request
+}
+
+// suggestedAdmin makes the first member's name from the customer's address: anna@example.org is @anna on their server.
+func suggestedAdmin(email string) string {
+	local, _, _ := strings.Cut(strings.ToLower(email), "@")
+	local, _, _ = strings.Cut(local, "+")
+	name := strings.Map(func(c rune) rune {
+		if strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789._-", c) {
+			return c
+		}
+		return -1
+	}, local)
+	if _, err := tenant.ParseLocalpart(name); err != nil {
+		return "admin"
+	}
+	return name
+}
+
+func query(form templates.Form) url.Values {
+	values := url.Values{}
+	for name, value := range form.Values {
+		if value != "" {
+			values.Set(name, value)
+		}
+	}
+	return values
+}
+
+func quoteView(q controlplane.Quote) templates.Plan {
+	plan := planView(q.Plan)
+	plan.Price = priceView(q.Net, q.VAT, q.Plan.VATRate)
+	return plan
+}
+
+func serverPath(id tenant.ID) string  { return "/servers/" + string(id) }
+func paymentPath(id tenant.ID) string { return serverPath(id) + "/payment" }

@@ -1,0 +1,53 @@
+package web
+
+import (
+	"strconv"
+
+	"hafen/controlplane"
+	"hafen/templates"
+	"hafen/tenant"
+)
+
+// showPayment is the order of a server: what to pay, and to whom.
+func (s *Server) showPayment(r *request) error {
+	vm, err := s.paymentView(r)
+	if err != nil {
+		return err
+	}
+	return r.ok(templates.OrderPaymentPage(s.page(r), vm))
+}
+
+func (s *Server) showPaymentState(r *request) error {
+	vm, err := s.paymentView(r)
+	if err != nil {
+		return err
+	}
+	return r.ok(templates.OrderPaymentState(r.locale, vm))
+}
+
+func (s *Server) paymentView(r *request) (templates.OrderPayment, error) {
+	order, err := s.Servers.Order(r.ctx(), r.actor(), r.server.ID)
+	if err != nil {
+		return templates.OrderPayment{}, err
+	}
+	number := invoiceNumber(order)
+	return templates.OrderPayment{
+		State: order.Status, ServerID: string(order.Tenant), ServerName: string(r.server.ServerName),
+		PlanName: order.Plan.Name, InvoiceNumber: number, Price: priceView(order.Net, order.VAT, order.Plan.VATRate),
+		Recipient: s.Payee.Name, IBAN: s.Payee.IBAN, BIC: s.Payee.BIC, Reference: number,
+	}, nil
+}
+
+// cancelOrder gives up a server that was never paid: nothing of it exists yet.
+func (s *Server) cancelOrder(r *request) error {
+	if r.server.Status != tenant.AwaitingPayment {
+		return &tenant.Fault{Kind: tenant.Conflict, Code: "order.settled"}
+	}
+	if err := s.Servers.Delete(r.ctx(), r.actor(), r.server.ID, string(r.server.ServerName)); err != nil {
+		return err
+	}
+	return r.done("/servers", flashOrderCancelled)
+}
+
+// invoiceNumber is what people call an order.
+func invoiceNumber(o controlplane.OrderView) string { return strconv.FormatInt(o.Number, 10) }

@@ -1,0 +1,122 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// route is one line of the table. Its fields are given without names, so a line that leaves one out does not compile.
+type route struct {
+	method string
+	path   string
+	access access
+	nature nature
+	handle handler
+}
+
+// nature is what kind of answer a route gives, and what follows from it.
+type nature int
+
+const (
+	page     nature = 0         // a whole page, or a redirect to one
+	fragment nature = 1 << iota // a part of a page, for htmx
+	stream                      // server-sent events: no end, no write timeout
+	token                       // the address holds a link's secret
+	costly                      // asked for while somebody types: a limit of its own
+	quiet                       // asked for all the time: logged at debug only
+	plain                       // neither host, nor session, nor limits: files and health
+)
+
+func (n nature) has(other nature) bool { return n&other != 0 }
+
+func (r route) valid() error {
+	if r.access < public || r.access > operator || r.handle == nil || r.method == "" || r.path == "" {
+		return fmt.Errorf("web: route %s %s is not complete", r.method, r.path)
+	}
+	return nil
+}
+
+const (
+	get  = http.MethodGet
+	post = http.MethodPost
+)
+
+// routes is the table: all there is, with who may use it.
+func (s *Server) routes() []route {
+	return []route{
+		{get, "/healthz", public, plain | quiet, s.health},
+		{get, "/assets/*", public, plain | quiet, s.assets},
+		{get, "/", public, page, s.showLanding},
+		{get, "/terms", public, page, s.showLegal},
+		{get, "/privacy", public, page, s.showLegal},
+		{get, "/imprint", public, page, s.showLegal},
+		{post, "/language", public, page, s.switchLanguage},
+
+		{get, "/signup", visitor, page, s.showSignUp},
+		{post, "/signup", visitor, page, s.signUp},
+		{get, "/signup/sent", visitor, page, s.showSignUpSent},
+		{post, "/signup/resend", public, page, s.resendVerification},
+		{get, "/verify", public, token, s.showVerify},
+		{post, "/verify", public, token, s.verify},
+		{get, "/login", visitor, page, s.showLogin},
+		{post, "/login", visitor, page, s.logIn},
+		{post, "/logout", signed, page, s.logOut},
+		{get, "/password/forgot", public, page, s.showForgot},
+		{post, "/password/forgot", public, page, s.forgot},
+		{get, "/password/reset", public, token, s.showReset},
+		{post, "/password/reset", public, token, s.reset},
+		{get, "/set-password", public, token, s.showSetPassword},
+		{post, "/set-password", public, token, s.setPassword},
+
+		{get, "/account", signed, page, s.showAccount},
+		{post, "/account/password", signed, page, s.changePassword},
+		{post, "/account/language", member, page, s.changeLanguage},
+		{post, "/account/sessions/:session/end", member, page, s.endSession},
+		{post, "/account/sessions/end-others", member, page, s.endOtherSessions},
+
+		{get, "/order", customer, page, s.showPlans},
+		{get, "/order/name", customer, page, s.showName},
+		{post, "/order/name", customer, page, s.chooseName},
+		{get, "/order/check", customer, fragment | costly | quiet, s.checkName},
+		{get, "/order/confirm", customer, page, s.showConfirm},
+		{post, "/order", customer, page, s.order},
+
+		{get, "/servers", customer, page, s.showServers},
+		{get, "/servers/:id", owner, page, s.showServer},
+		{get, "/servers/:id/events", owner, stream, s.events},
+		{get, "/servers/:id/payment", owner, page, s.showPayment},
+		{get, "/servers/:id/payment/state", owner, fragment | quiet, s.showPaymentState},
+		{post, "/servers/:id/payment/cancel", owner, page, s.cancelOrder},
+		{get, "/servers/:id/domain", owner, page, s.showDomain},
+		{post, "/servers/:id/domain/check", owner, page, s.checkDomain},
+		{get, "/servers/:id/ready", owner, page, s.showReady},
+		{post, "/servers/:id/admin-link", owner, page, s.makeAdminLink},
+		{post, "/servers/:id/members", owner, page, s.addMember},
+		{post, "/servers/:id/members/:localpart/reset", owner, page, s.resetMember},
+		{post, "/servers/:id/members/:localpart/deactivate", owner, page, s.deactivateMember},
+		{post, "/servers/:id/members/:localpart/reactivate", owner, page, s.reactivateMember},
+		{get, "/servers/:id/plan", owner, page, s.showPlanChange},
+		{post, "/servers/:id/plan", owner, page, s.changePlan},
+		{get, "/servers/:id/delete", owner, page, s.showDelete},
+		{post, "/servers/:id/delete", owner, page, s.deleteServer},
+		{post, "/servers/:id/restore", owner, page, s.restoreServer},
+
+		{get, "/operator", operator, page, s.showFleet},
+		{get, "/operator/servers/:id", operator, page, s.showFleetServer},
+		{post, "/operator/servers/:id/suspend", operator, page, s.suspendServer},
+		{post, "/operator/servers/:id/resume", operator, page, s.resumeServer},
+		{post, "/operator/servers/:id/retry", operator, page, s.retryServer},
+		{post, "/operator/servers/:id/delete", operator, page, s.deleteFleetServer},
+		{get, "/operator/orders", operator, page, s.showFleetOrders},
+		{post, "/operator/orders/:order/paid", operator, page, s.markPaid},
+		{post, "/operator/orders/:order/cancel", operator, page, s.cancelFleetOrder},
+		{get, "/operator/audit", operator, page, s.showAudit},
+		{get, "/operator/account", signed, page, s.showAccount},
+		{post, "/operator/account", signed, page, s.changePassword},
+
+		{get, "/trial/mails", trial, page, s.showMails},
+		{get, "/trial/mails/:mail", trial, page, s.showMailBody},
+		{get, "/trial/certificate", trial, page, s.showCertificate},
+		{get, "/trial/ca.pem", trial, page, s.downloadCertificate},
+	}
+}

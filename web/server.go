@@ -1,0 +1,118 @@
+package web
+
+import (
+	"time"
+
+	"hafen/controlplane"
+	"hafen/templates"
+	"hafen/tenant"
+)
+
+func (s *Server) showServers(r *request) error {
+	servers, err := s.Servers.List(r.ctx(), r.actor())
+	if err != nil {
+		return err
+	}
+	list := templates.ServerList{}
+	for _, server := range servers {
+		list.Servers = append(list.Servers, templates.ServerCard{
+			Server: serverView(server), Seats: seatsView(server), Storage: storageView(server, nil), URL: serverPath(server.ID),
+		})
+	}
+	return r.ok(templates.ServerListPage(s.page(r), list))
+}
+
+// showServer is the address of a server whatever its state: it shows the page that suits, or leads to it.
+func (s *Server) showServer(r *request) error {
+	switch r.server.Status {
+	case tenant.AwaitingPayment:
+		return r.redirect(paymentPath(r.server.ID))
+	case tenant.AwaitingDomain:
+		return r.redirect(serverPath(r.server.ID) + "/domain")
+	case tenant.Provisioning:
+		if r.server.ActiveAt == nil {
+			return s.showProvisioning(r)
+		}
+	}
+	return s.showDashboard(r)
+}
+
+// showReady tells how to log in to a server that works.
+func (s *Server) showReady(r *request) error { return s.readyPage(r, "") }
+
+// makeAdminLink makes a link with which the first member sets their password. It is shown in this answer alone: what is
+// kept of it is a hash.
+func (s *Server) makeAdminLink(r *request) error {
+	link, err := s.Members.PasswordLink(r.ctx(), r.actor(), r.server.ID, string(r.server.FirstAdmin))
+	if err != nil {
+		return err
+	}
+	return s.readyPage(r, s.PublicURL+"/set-password?token="+link)
+}
+
+func (s *Server) readyPage(r *request, link string) error {
+	if r.server.ActiveAt == nil {
+		return r.redirect(serverPath(r.server.ID))
+	}
+	p := at(s.page(r), serverPath(r.server.ID)+"/ready")
+	return r.ok(templates.ReadyPage(p, templates.Ready{
+		Server: serverView(r.server), HomeserverURL: s.homeserver(r.server.Host),
+		AdminID: r.server.FirstAdmin.UserID(r.server.ServerName), SetPasswordURL: link, Trial: s.Trial,
+	}))
+}
+
+// homeserver is the address a client connects to. The edge answers for tenants on the dashboard's port.
+func (s *Server) homeserver(host tenant.Domain) string {
+	address := "https://" + string(host)
+	if port := s.public.Port(); port != "" && s.public.Scheme == "https" && port != "443" {
+		address += ":" + port
+	}
+	return address
+}
+
+func serverView(server controlplane.Server) templates.Server {
+	view := templates.Server{
+		ID: string(server.ID), Name: string(server.ServerName), Host: string(server.Host), Status: string(server.Status),
+		Plan: planView(server.Plan), CreatedAt: server.CreatedAt, OwnDomain: server.OwnDomain, Failure: server.FailureCode, Stuck: stuck(server),
+		DeleteAt: moment(server.DeleteAfter),
+	}
+	view.Plan.Engine = string(server.Engine)
+	if server.Status == tenant.Suspended {
+		view.SuspendReason = server.SuspendedFor
+	}
+	return view
+}
+
+// stuck reports whether a failure waits for an operator: what will be tried again has a time for it.
+func stuck(server controlplane.Server) bool { return server.FailureCode != "" && server.RetryAt == nil }
+
+func seatsView(server controlplane.Server) templates.Seats {
+	return templates.Seats{Used: server.Usage.Seats, Limit: server.Plan.Quota.Seats}
+}
+
+func storageView(server controlplane.Server, history []controlplane.UsagePoint) templates.Storage {
+	view := templates.Storage{
+		Database: server.Usage.DatabaseBytes, Media: server.Usage.MediaBytes, Limit: server.Plan.Quota.StorageBytes,
+		MeasuredAt: moment(server.MeasuredAt),
+	}
+	for _, point := range history {
+		view.History = append(view.History, templates.StoragePoint{At: point.At, Database: point.DatabaseBytes, Media: point.MediaBytes})
+	}
+	return view
+}
+
+func conditionViews(conditions []tenant.Condition) []templates.Condition {
+	list := make([]templates.Condition, 0, len(conditions))
+	for _, c := range conditions {
+		list = append(list, templates.Condition{Kind: string(c.Kind), OK: c.OK, Code: c.Code, Since: c.Since})
+	}
+	return list
+}
+
+// moment is a time that may be missing; the pages take the zero time for that.
+func moment(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
