@@ -24,3 +24,12 @@ type Session struct {
 	CreatedAt time.Time
 	Current   bool
 }
+
+func passwordFields(l Locale) []field {
+	fresh := newPasswordField(l)
+	fresh.Label = l.T("field.new_password")
+	return []field{
+		{Name: "current", Type: "password", Label: l.T("field.current_password"), Autocomplete: "current-password"},
+		fresh,
+	}
+}

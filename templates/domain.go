@@ -57,3 +57,37 @@ type Domain struct {
 	// Failure is a code (`failure.<code>`) when the check itself failed, "" else.
 	Failure string
 }
+
+func domainRefresh(vm Domain) string {
+	if vm.Verified {
+		return ""
+	}
+	return "15"
+}
+
+func recordTone(state RecordState) Tone {
+	if state == RecordWrong {
+		return ToneBad
+	}
+	return ToneWarn
+}
+
+// domainSummary counts what is found of what is needed; optional records count once they are there.
+func domainSummary(l Locale, vm Domain) string {
+	found, needed := 0, 0
+	count := func(state RecordState, optional bool) {
+		if state == RecordFound {
+			found++
+			needed++
+		} else if !optional || state == RecordWrong {
+			needed++
+		}
+	}
+	for _, r := range vm.Records {
+		count(r.State, r.Optional)
+	}
+	for _, w := range vm.WellKnown {
+		count(w.State, false)
+	}
+	return l.T("domain.summary", "Found", found, "Count", needed)
+}

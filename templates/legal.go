@@ -13,3 +13,14 @@ type Legal struct {
 	Kind string
 	Text []string
 }
+
+func legalTitle(l Locale, kind string) string {
+	switch kind {
+	case LegalPrivacy:
+		return l.T("legal.privacy.title")
+	case LegalImprint:
+		return l.T("legal.imprint.title")
+	default:
+		return l.T("legal.terms.title")
+	}
+}

@@ -75,3 +75,32 @@ type OrderPayment struct {
 	// Reference is the exact text to give with the transfer.
 	Reference string
 }
+
+func labelField(l Locale, base string) field {
+	return field{
+		Name: "name", Label: l.T("field.name"), Suffix: "." + base, Help: l.T("field.name.help"), Placeholder: "werft", MaxLength: "63",
+	}
+}
+
+func domainField(l Locale) field {
+	return field{
+		Name: "domain", Label: l.T("field.domain"), Help: l.T("field.domain.help"), Placeholder: "example.org", InputMode: "url", MaxLength: "253",
+	}
+}
+
+func adminField(l Locale) field {
+	return field{Name: "localpart", Label: l.T("field.admin"), Help: l.T("field.admin.help"), Placeholder: "anna", MaxLength: "64"}
+}
+
+func orderNameFields(l Locale, base string) []field {
+	return []field{labelField(l, base), domainField(l), adminField(l)}
+}
+
+// planLine is a plan in one line.
+func planLine(l Locale, plan Plan) string {
+	federation := l.T("plan.line.closed")
+	if plan.Federation {
+		federation = l.T("plan.line.federated")
+	}
+	return l.T("plan.line", "Seats", plan.Seats, "Size", l.Bytes(plan.StorageBytes), "Federation", federation)
+}

@@ -19,6 +19,7 @@ type Server struct {
 	ID        string
 	Name      string // server name, the part after the colon in Matrix ids
 	Host      string // where the edge answers
+	OwnDomain bool   // the name is a domain of the customer
 	Status    string
 	Plan      Plan
 	CreatedAt time.Time

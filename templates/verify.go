@@ -22,3 +22,33 @@ type Verify struct {
 	// Next is where "go on" leads after LinkDone: /login, or /order when a plan was chosen.
 	Next string
 }
+
+// linkTitle and linkText say what is wrong with a single-use link that does not open.
+func linkTitle(l Locale, state LinkState) string {
+	switch state {
+	case LinkExpired:
+		return l.T("link.expired.title")
+	case LinkUsed:
+		return l.T("link.used.title")
+	default:
+		return l.T("link.invalid.title")
+	}
+}
+
+func linkText(l Locale, state LinkState) string {
+	switch state {
+	case LinkExpired:
+		return l.T("link.expired.text")
+	case LinkUsed:
+		return l.T("link.used.text")
+	default:
+		return l.T("link.invalid.text")
+	}
+}
+
+func orElse(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
+}

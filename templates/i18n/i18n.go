@@ -32,6 +32,7 @@ var Families = map[string]string{
 	"error":          "error.internal",
 	"failure":        "failure.unexpected",
 	"http":           "http.500",
+	"http.title":     "http.title.500",
 	"status":         "status.unknown",
 	"step":           "step.unknown",
 	"condition":      "condition.unknown",
