@@ -1,2 +1,201 @@
-// Package provisioner observes the outside objects of tenants and changes them, one step at a time.
+// Package provisioner makes a tenant's outside objects what its [tenant.Spec] says: container, network, database, files,
+// secrets, certificate, route.
+//
+// It does two things. [Provisioner.Observe] finds out what is, and remembers nothing. [Provisioner.Apply] does one
+// [tenant.Step]. Deciding which steps is [tenant.Diff]'s affair, so a person can read what will be done before it is.
+//
+// Every step is idempotent, has a time limit, and may be killed at any point: what it leaves half done, Observe reports
+// as not done. The rules behind that are in the steps: a file that says "complete" is written last and removed first, a
+// database counts only once nobody else may enter it, secrets are only ever added.
+//
+// Isolation is made here and in the packages below: docker (what a container may), firewall (what it may reach),
+// database (what a role may), and in the owners and modes of files.
 package provisioner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"hafen/provisioner/database"
+	"hafen/provisioner/docker"
+	"hafen/provisioner/firewall"
+	"hafen/provisioner/network"
+	"hafen/tenant"
+	"hafen/tenant/homeserver"
+)
+
+// Config is everything a Provisioner needs.
+type Config struct {
+	// Installation tells this installation's containers and networks from another's on the same engine.
+	Installation string
+	// DataDir keeps the tenants' files, in its directory tenants.
+	DataDir string
+	// RunDir keeps a directory with a socket for each tenant. For the provisioner alone; a short path, because a
+	// socket's is limited to 107 bytes.
+	RunDir string
+	// SocketGroup is the group of the edge, which may connect to the tenants' sockets. 0 is root's.
+	SocketGroup int
+	// DockerHost is the engine's address; "" is its usual socket.
+	DockerHost string
+	// Database is the cluster of the tenants' databases.
+	Database database.Config
+	// Network is the address plan of the tenants that federate.
+	Network network.Plan
+	// TrustFile, when not "", holds the certificate authorities tenants trust instead of those of their image.
+	TrustFile string
+
+	Engines      []homeserver.Engine
+	Secrets      Secrets
+	Routes       Routes
+	Certificates Certificates
+	Issuer       Issuer
+}
+
+// Provisioner acts on tenants' outside objects. Safe for concurrent use; two steps of one tenant must not run at once.
+type Provisioner struct {
+	config   Config
+	engines  map[tenant.EngineName]homeserver.Engine
+	docker   *docker.Engine
+	database *database.Cluster
+	firewall *firewall.Firewall
+	files    files
+}
+
+// A Unix socket's path, less its terminating zero: sockaddr_un has 108 bytes.
+const maxSocketPath = 107
+
+// New makes a Provisioner. It connects to nothing yet. Close it.
+func New(ctx context.Context, c Config) (*Provisioner, error) {
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("provisioner: %w", err)
+	}
+	engine, err := docker.New(docker.Config{Host: c.DockerHost, Installation: c.Installation})
+	if err != nil {
+		return nil, fmt.Errorf("provisioner: %w", err)
+	}
+	cluster, err := database.Open(ctx, c.Database)
+	if err != nil {
+		return nil, fmt.Errorf("provisioner: %w", err)
+	}
+	p := &Provisioner{
+		config: c, engines: map[tenant.EngineName]homeserver.Engine{},
+		docker: engine, database: cluster, firewall: firewall.New(c.Network),
+		files: files{data: filepath.Join(c.DataDir, "tenants"), run: c.RunDir, group: c.SocketGroup},
+	}
+	for _, e := range c.Engines {
+		p.engines[e.Describe().Name] = e
+	}
+	return p, nil
+}
+
+func (c Config) check() error {
+	switch {
+	case c.Installation == "":
+		return errors.New("the installation has no name")
+	case !filepath.IsAbs(c.DataDir) || !filepath.IsAbs(c.RunDir) || !filepath.IsAbs(c.Database.SocketDir):
+		return errors.New("the directories for data, sockets and the cluster's socket must be absolute: they are mounted into containers")
+	case len(filepath.Join(c.RunDir, string(tenant.NewID()), homeserver.SocketName)) > maxSocketPath:
+		return fmt.Errorf("the directory for sockets, %s, has too long a path: a socket's path has at most %d bytes", c.RunDir, maxSocketPath)
+	case c.TrustFile != "" && !filepath.IsAbs(c.TrustFile):
+		return errors.New("the file of certificate authorities must have an absolute path")
+	case len(c.Engines) == 0 || c.Secrets == nil || c.Routes == nil || c.Certificates == nil || c.Issuer == nil:
+		return errors.New("an engine or a port is missing")
+	}
+	return c.Network.Check()
+}
+
+// Close ends the connections to engine and cluster.
+func (p *Provisioner) Close() error {
+	p.database.Close()
+	return p.docker.Close()
+}
+
+// Backend is where the tenant's homeserver listens, as the edge wants it: "unix:" and a path.
+func (p *Provisioner) Backend(spec tenant.Spec) string { return "unix:" + p.files.socket(spec.ID) }
+
+// EnsureNetwork makes the bridge with the gateway address, where resolver and edge listen for tenants, and sets the
+// firewall. Call it when starting, and now and then: it costs some milliseconds, and puts the firewall back when
+// somebody has removed it.
+func (p *Provisioner) EnsureNetwork(ctx context.Context) error {
+	if err := p.docker.EnsureBridge(ctx, p.config.Network.First()); err != nil {
+		return classify(err)
+	}
+	return classify(p.firewall.Ensure(ctx))
+}
+
+// Server reaches a tenant's running homeserver, to manage its accounts.
+func (p *Provisioner) Server(ctx context.Context, spec tenant.Spec) (homeserver.Server, error) {
+	secrets, err := p.config.Secrets.Load(ctx, spec.ID)
+	if err != nil {
+		return nil, fmt.Errorf("load the secrets of %s: %w", spec.ID, err)
+	}
+	return p.connect(spec, secrets)
+}
+
+// Supports reports whether a tenant's engine has a capability.
+func (p *Provisioner) Supports(name tenant.EngineName, c homeserver.Capability) bool {
+	engine, ok := p.engines[name]
+	return ok && engine.Describe().Supports(c)
+}
+
+// Usage measures what a tenant stores: its database, and what its media takes on the disk, with what the engine has
+// forgotten. Seats are not counted here.
+func (p *Provisioner) Usage(ctx context.Context, spec tenant.Spec) (tenant.Usage, error) {
+	engine, err := p.engine(spec)
+	if err != nil {
+		return tenant.Usage{}, err
+	}
+	size, err := p.database.Size(ctx, spec.ID)
+	if err != nil {
+		return tenant.Usage{}, classify(err)
+	}
+	media, err := p.files.size(ctx, spec.ID, engine.Describe().MediaDir)
+	if err != nil {
+		return tenant.Usage{}, classify(err)
+	}
+	return tenant.Usage{DatabaseBytes: size, MediaBytes: media}, nil
+}
+
+// Inventory lists the tenants of which a container or files exist in this installation, to find orphans by. Databases
+// are left out: a cluster may be shared with another installation.
+func (p *Provisioner) Inventory(ctx context.Context) ([]tenant.ID, error) {
+	ids, err := p.docker.List(ctx)
+	if err != nil {
+		return nil, classify(err)
+	}
+	onDisk, err := p.files.list()
+	if err != nil {
+		return nil, classify(err)
+	}
+	seen := map[tenant.ID]bool{}
+	var all []tenant.ID
+	for _, id := range append(ids, onDisk...) {
+		if !seen[id] {
+			seen[id] = true
+			all = append(all, id)
+		}
+	}
+	return all, nil
+}
+
+func (p *Provisioner) engine(spec tenant.Spec) (homeserver.Engine, error) {
+	engine, ok := p.engines[spec.Engine]
+	if !ok {
+		return nil, &tenant.Failure{Disposition: tenant.Stop, Code: "engine_unknown", Err: fmt.Errorf("no engine is called %q", spec.Engine)}
+	}
+	return engine, nil
+}
+
+// attachment is the tenant's place in the network, nil for one that does not federate: it gets no network at all.
+func (p *Provisioner) attachment(spec tenant.Spec) (*docker.Attachment, error) {
+	if !spec.Quota.Federation {
+		return nil, nil
+	}
+	bridge, address, err := p.config.Network.Place(spec.Number)
+	if err != nil {
+		return nil, &tenant.Failure{Disposition: tenant.Stop, Code: "network_full", Err: err}
+	}
+	return &docker.Attachment{Bridge: bridge, Address: address, DNS: p.config.Network.Gateway()}, nil
+}

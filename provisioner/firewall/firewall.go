@@ -30,6 +30,9 @@ type Firewall struct {
 	verified string // the table as the kernel listed it after we set it; "" before
 }
 
+// ErrRefused is every error of this package: tenants are not guarded, so no container may be connected.
+var ErrRefused = errors.New("firewall")
+
 // ErrUnfiltered says that frames within a bridge do not pass the firewall, so that it would guard nothing there.
 var ErrUnfiltered = errors.New("the kernel does not filter traffic within bridges; mend it with: modprobe br_netfilter && sysctl -w net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1")
 
@@ -61,11 +64,11 @@ func (f *Firewall) Ensure(ctx context.Context) error {
 	}
 	f.verified = ""
 	if _, err := f.run(ctx, Ruleset(f.plan), "-f", "-"); err != nil {
-		return fmt.Errorf("firewall: set the table: %w", err)
+		return fmt.Errorf("%w: set the table: %w", ErrRefused, err)
 	}
 	listed, err := f.list(ctx)
 	if err != nil {
-		return fmt.Errorf("firewall: read the table back: %w", err)
+		return fmt.Errorf("%w: read the table back: %w", ErrRefused, err)
 	}
 	f.verified = listed
 	return nil
@@ -79,7 +82,7 @@ func (f *Firewall) Remove(ctx context.Context) error {
 	// Added first, because nft refuses to delete what is absent.
 	name := Table(f.plan)
 	if _, err := f.run(ctx, "add table inet "+name+"\ndelete table inet "+name+"\n", "-f", "-"); err != nil {
-		return fmt.Errorf("firewall: remove the table: %w", err)
+		return fmt.Errorf("%w: remove the table: %w", ErrRefused, err)
 	}
 	return nil
 }
@@ -105,7 +108,7 @@ func filtersBridges() error {
 	for _, name := range []string{"bridge-nf-call-iptables", "bridge-nf-call-ip6tables"} {
 		value, err := os.ReadFile("/proc/sys/net/bridge/" + name)
 		if err != nil || strings.TrimSpace(string(value)) != "1" {
-			return fmt.Errorf("firewall: %s: %w", name, ErrUnfiltered)
+			return fmt.Errorf("%w: %s: %w", ErrRefused, name, ErrUnfiltered)
 		}
 	}
 	return nil
