@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net/http"
 	"net/url"
 
 	"hafen/controlplane"
@@ -84,14 +83,14 @@ func askToLogIn(r *request, route route) error {
 		r.Response().Header().Set("HX-Redirect", "/login")
 		return &tenant.Fault{Kind: tenant.Unauthenticated, Code: "session.ended"}
 	}
-	if route.method != http.MethodGet {
+	if !r.safe() {
 		return r.redirect("/login")
 	}
 	return r.redirect("/login?" + url.Values{"next": {r.Request().URL.RequestURI()}}.Encode())
 }
 
 func (r *request) mustChange(route route) error {
-	if route.method == http.MethodGet && route.nature == page {
+	if r.safe() && route.nature == page {
 		return r.redirect(home(r.session.Account))
 	}
 	return &tenant.Fault{Kind: tenant.Forbidden, Code: "password.must_change"}

@@ -54,14 +54,14 @@ func (s *Server) events(r *request) error {
 	}
 	out := newEventWriter(r)
 	if err := out.start(); err != nil {
-		return nil // nolint: the client is gone
+		return ended(err)
 	}
 	return s.stream(r, out, hints)
 }
 
 // stream runs until something ends it. An error after the first byte has no one to tell it to but the log.
 func (s *Server) stream(r *request, out *eventWriter, hints <-chan struct{}) error {
-	beat, look := time.NewTicker(heartbeat), time.NewTicker(lookAgain)
+	beat, look := time.NewTicker(s.beat), time.NewTicker(s.look)
 	defer beat.Stop()
 	defer look.Stop()
 	for {
@@ -150,14 +150,14 @@ func (s *Server) liveParts(r *request, view string) ([]part, string, error) {
 		if err != nil {
 			return nil, "", err
 		}
-		next := ""
 		switch {
 		case vm.Ready:
-			next = path + "/ready"
+			return []part{{"steps", templates.ProvisioningSteps(r.locale, vm)}}, path + "/ready", nil
 		case status != tenant.Provisioning:
-			next = path
+			return []part{{"steps", leave(path)}}, path, nil // suspended or deleted while we watched
+		default:
+			return []part{{"steps", templates.ProvisioningSteps(r.locale, vm)}}, "", nil
 		}
-		return []part{{"steps", templates.ProvisioningSteps(r.locale, vm)}}, next, nil
 	case viewDomain:
 		vm, err := s.domainView(r)
 		if err != nil {
@@ -179,6 +179,11 @@ func (s *Server) liveParts(r *request, view string) ([]part, string, error) {
 			{"members", templates.MemberRows(r.locale, vm.Members)},
 		}, "", nil
 	}
+}
+
+// leave is a fragment that leads the page it lands in to another one.
+func leave(path string) templ.Component {
+	return templ.Raw(`<div data-goto="` + templ.EscapeString(path) + `"></div>`)
 }
 
 // streams counts the open streams of each session.

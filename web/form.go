@@ -63,12 +63,9 @@ type input struct {
 	form   templates.Form
 }
 
-// form reads the body of a POST. The fields named in keep are shown again when something is wrong; passwords and tokens
+// form is what was sent with a POST; the router has read it. The fields named in keep are shown again when something is wrong; passwords and tokens
 // must not be among them.
 func (r *request) form(keep ...string) (input, error) {
-	if err := r.parse(); err != nil {
-		return input{}, err
-	}
 	values := r.Request().PostForm
 	if err := checkValues(values); err != nil {
 		return input{}, err
@@ -76,6 +73,7 @@ func (r *request) form(keep ...string) (input, error) {
 	return input{values: values, form: filled(values, keep)}, nil
 }
 
+// parse reads a body that must be a form, whatever the route does with it.
 func (r *request) parse() error {
 	kind, _, err := mime.ParseMediaType(r.Request().Header.Get("Content-Type"))
 	switch {

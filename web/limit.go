@@ -1,7 +1,6 @@
 package web
 
 import (
-	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -77,7 +76,7 @@ func (s *Server) checkRate(r *request) error {
 	switch {
 	case r.route.nature.has(costly):
 		limit = s.checks
-	case r.Request().Method != http.MethodGet && r.Request().Method != http.MethodHead:
+	case !r.safe():
 		limit = s.writes
 	}
 	if !limit.allow(r.address) {

@@ -38,6 +38,11 @@ func (r *request) actor() controlplane.Actor { return r.session.Account.Actor() 
 // htmx reports whether the answer is swapped into a page. A boosted or restored page is a page.
 func (r *request) htmx() bool { return r.Request().Header.Get("HX-Request") == "true" }
 
+// safe reports whether the method promises to change nothing.
+func (r *request) safe() bool {
+	return r.Request().Method == http.MethodGet || r.Request().Method == http.MethodHead
+}
+
 // redirect leads on after a POST, so that reloading the next page repeats nothing. For htmx, which would follow a redirect
 // and swap the page it finds into a fragment's place, it is a header.
 func (r *request) redirect(to string) error {

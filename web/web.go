@@ -69,6 +69,7 @@ type Server struct {
 	writes      *limiter
 	checks      *limiter
 	streams     streams
+	beat, look  time.Duration // of streams
 	closing     chan struct{} // closed when Serve ends: open streams end then
 	close       sync.Once
 }
@@ -89,7 +90,7 @@ func New(c Config) (*Server, error) {
 		Config: c, public: *public, host: hostname(public.Host), closing: make(chan struct{}),
 		crossOrigin: http.NewCrossOriginProtection(),
 		reads:       newLimiter(readLimit, c.Now), writes: newLimiter(writeLimit, c.Now), checks: newLimiter(checkLimit, c.Now),
-		byPath: map[string]route{},
+		byPath: map[string]route{}, beat: heartbeat, look: lookAgain,
 	}
 	if s.metrics, err = newMetrics(c.Registry); err != nil {
 		return nil, err
@@ -142,6 +143,11 @@ func (s *Server) add(route route) {
 		r := requestOf(c)
 		if ok, err := s.admit(r, route); err != nil || !ok {
 			return err
+		}
+		if !r.safe() {
+			if err := r.parse(); err != nil {
+				return err
+			}
 		}
 		return route.handle(r)
 	})

@@ -1,0 +1,88 @@
+package web
+
+import (
+	"fmt"
+	"net/url"
+
+	"hafen/controlplane"
+	"hafen/templates"
+	"hafen/templates/i18n"
+)
+
+// MailTexts writes Hafen's mails, with links to the dashboard. It implements controlplane.MailTexts and is here because it
+// must agree with the route table.
+type MailTexts struct {
+	PublicURL string
+	Payee     Payee
+}
+
+// Render writes one mail.
+func (m MailTexts) Render(content controlplane.MailContent, language string) (controlplane.MailText, error) {
+	mail, err := m.render(content, i18n.For(language))
+	if err != nil {
+		return controlplane.MailText{}, fmt.Errorf("render %T: %w", content, err)
+	}
+	return controlplane.MailText{Subject: mail.Subject, Text: mail.Text, HTML: mail.HTML}, nil
+}
+
+func (m MailTexts) render(content controlplane.MailContent, l *i18n.Locale) (templates.Mail, error) {
+	switch c := content.(type) {
+	case controlplane.VerifyMail:
+		return templates.VerifyMail(l, m.link("/verify", c.MailLink))
+	case controlplane.ResetMail:
+		return templates.PasswordResetMail(l, m.link("/password/reset", c.MailLink))
+	case controlplane.KnownAddressMail:
+		return templates.KnownAddressMail(l, templates.MailKnownAddress{
+			Email: c.Email, LoginURL: m.PublicURL + "/login", ForgotURL: m.PublicURL + "/password/forgot",
+		})
+	case controlplane.PasswordChangedMail:
+		return templates.PasswordChangedMail(l, templates.MailPasswordChanged{
+			Email: c.Email, At: c.At, Address: c.Address, ForgotURL: m.PublicURL + "/password/forgot",
+		})
+	case controlplane.ServerMail:
+		return m.server(c, l)
+	default:
+		return templates.Mail{}, fmt.Errorf("no words for it")
+	}
+}
+
+func (m MailTexts) link(path string, l controlplane.MailLink) templates.MailLink {
+	return templates.MailLink{
+		Email: l.Email, URL: m.PublicURL + path + "?" + url.Values{"token": {l.Token}}.Encode(), Expires: l.Expires,
+	}
+}
+
+func (m MailTexts) server(c controlplane.ServerMail, l *i18n.Locale) (templates.Mail, error) {
+	about := templates.MailServer{
+		ServerName: string(c.Server.ServerName), ServerURL: m.PublicURL + serverPath(c.Server.ID),
+		AdminID: c.Server.FirstAdmin.UserID(c.Server.ServerName), Code: c.Server.SuspendedFor, DeleteAt: moment(c.Server.DeleteAfter),
+	}
+	switch c.Which {
+	case controlplane.MailServerReady:
+		return templates.ServerReadyMail(l, about)
+	case controlplane.MailServerDeleting:
+		return templates.DeletionAnnouncedMail(l, about)
+	case controlplane.MailServerDeleted:
+		return templates.ServerDeletedMail(l, about)
+	case controlplane.MailServerSuspended:
+		return templates.ServerSuspendedMail(l, about)
+	case controlplane.MailServerResumed:
+		return templates.ServerResumedMail(l, about)
+	case controlplane.MailOrderReceived:
+		return templates.OrderReceivedMail(l, m.order(c))
+	case controlplane.MailPaymentReceived:
+		return templates.PaymentReceivedMail(l, m.order(c))
+	default:
+		return templates.Mail{}, fmt.Errorf("no words for %s", c.Which)
+	}
+}
+
+func (m MailTexts) order(c controlplane.ServerMail) templates.MailOrder {
+	number := invoiceNumber(c.Order)
+	return templates.MailOrder{
+		ServerName: string(c.Server.ServerName), PlanName: c.Order.Plan.Name, InvoiceNumber: number,
+		Price:     priceView(c.Order.Net, c.Order.VAT, c.Order.Plan.VATRate),
+		Recipient: m.Payee.Name, IBAN: m.Payee.IBAN, BIC: m.Payee.BIC, Reference: number,
+		OrderURL: m.PublicURL + paymentPath(c.Server.ID),
+	}
+}
