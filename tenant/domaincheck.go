@@ -58,7 +58,7 @@ type Record struct {
 type DomainReport struct {
 	Records   []Record
 	Verified  bool // the proof was found
-	HostReady bool // every address of the host is ours, and there is one
+	HostReady bool // every address of the host is ours, and there is one that everybody can reach: an A, if we have such
 	Delegated bool // both well-known answers are right, or none is needed since the host is the server name
 	Issuable  bool // no CAA record forbids our certificate authority
 	CheckedAt time.Time

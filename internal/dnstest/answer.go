@@ -42,6 +42,10 @@ func (s *Server) answer(query *dns.Msg) *dns.Msg {
 	switch s.fault(k.name) {
 	case ServFail:
 		return reply.SetRcode(query, dns.RcodeServerFailure)
+	case Bogus:
+		if !query.CheckingDisabled {
+			return reply.SetRcode(query, dns.RcodeServerFailure)
+		}
 	case Refused:
 		return reply.SetRcode(query, dns.RcodeRefused)
 	case Silent:

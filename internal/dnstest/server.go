@@ -25,7 +25,8 @@ type Fault string
 
 // The faults a name can be given.
 const (
-	ServFail Fault = "servfail" // what a validating resolver says of broken DNSSEC, among others
+	ServFail Fault = "servfail" // what a resolver says of a zone it cannot reach, or whose signatures are broken
+	Bogus    Fault = "bogus"    // the same, unless the question asks for no checking of signatures
 	Refused  Fault = "refused"
 	Silent   Fault = "silent" // no answer at all, on either transport
 	Lame     Fault = "lame"   // an answer that is neither authoritative nor holds anything: a server that does not serve the zone
@@ -154,9 +155,9 @@ func record(k key, kind, value string) dns.RR {
 	if k.kind == dns.TypeTXT {
 		txt := &dns.TXT{Hdr: dns.RR_Header{Name: k.name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 1}}
 		for len(value) > 255 { // a TXT record is a sequence of strings of at most 255 octets, RFC 1035 section 3.3.14
-			txt.Txt, value = append(txt.Txt, value[:255]), value[255:]
+			txt.Txt, value = append(txt.Txt, escape(value[:255])), value[255:]
 		}
-		txt.Txt = append(txt.Txt, value)
+		txt.Txt = append(txt.Txt, escape(value))
 		return txt
 	}
 	rr, err := dns.NewRR(fmt.Sprintf("%s 1 IN %s %s", k.name, kind, value))
@@ -165,6 +166,9 @@ func record(k key, kind, value string) dns.RR {
 	}
 	return rr
 }
+
+// escape keeps the library from reading a backslash as the beginning of an escape.
+func escape(s string) string { return strings.ReplaceAll(s, `\`, `\\`) }
 
 // Delete removes a record set.
 func (s *Server) Delete(name, kind string) {
