@@ -88,15 +88,19 @@ func spoken(language string) string {
 	return "en"
 }
 
-// SecretHash is what is kept of a cookie's or a link's secret. Plain SHA-256 is enough for 256 random bits.
-type SecretHash [sha256.Size]byte
+// TokenHash is what is kept of the secret in a cookie or a link. Plain SHA-256 is enough for 256 random bits.
+type TokenHash []byte
 
-// newSecret draws what goes into a cookie or a link.
-func newSecret() (secret string, hash SecretHash) {
+// NewToken draws the secret of a cookie or a link.
+func NewToken() (secret string, hash TokenHash) {
 	var b [32]byte
 	rand.Read(b[:]) // ends the process rather than return an error
 	secret = base64.RawURLEncoding.EncodeToString(b[:])
-	return secret, hashSecret(secret)
+	return secret, HashToken(secret)
 }
 
-func hashSecret(secret string) SecretHash { return sha256.Sum256([]byte(secret)) }
+// HashToken is what NewToken gave with the secret.
+func HashToken(secret string) TokenHash {
+	hash := sha256.Sum256([]byte(secret))
+	return hash[:]
+}

@@ -14,10 +14,10 @@ type PasswordStore interface {
 	QueueAccountMail(ctx context.Context, args AccountMailArgs) error
 	CreateReset(ctx context.Context, account string, l Link, m Mail) error
 	// FindReset looks at a link without using it. Faults token.unknown, token.expired, token.used.
-	FindReset(ctx context.Context, link SecretHash) (Account, error)
+	FindReset(ctx context.Context, link TokenHash) (Account, error)
 	// ResetPassword uses a link: it sets the password, ends all sessions and makes all other links of the account useless.
 	// Faults as FindReset; of two uses at the same time one wins.
-	ResetPassword(ctx context.Context, r NewPassword, link SecretHash) error
+	ResetPassword(ctx context.Context, r NewPassword, link TokenHash) error
 	FindHash(ctx context.Context, account string) (string, error)
 	// ChangePassword sets the password if the old hash is still the one, and ends all sessions but one; ErrTaken otherwise.
 	ChangePassword(ctx context.Context, n NewPassword, oldHash, session string) error
@@ -28,6 +28,7 @@ type NewPassword struct {
 	Account Account
 	Hash    string
 	Mail    Mail
+	Address string  // of the one who does it, for the audit log
 	Network string  // remembered as one of the account's, "" for none
 	Forget  []Limit // attempts that no longer count
 }
@@ -39,7 +40,7 @@ func (a *Accounts) ForgotPassword(ctx context.Context, email, language, address 
 }
 
 func (a *Accounts) reset(account Account) (Link, Mail, error) {
-	secret, hash := newSecret()
+	secret, hash := NewToken()
 	m, err := a.render(account.Email, account.Language, ResetMail{MailLink{
 		Email: account.Email, Token: secret, Expires: a.Now().Add(ResetLifetime),
 	}})
@@ -48,7 +49,7 @@ func (a *Accounts) reset(account Account) (Link, Mail, error) {
 
 // CheckReset says whether a link would work, without using it; faults as [Accounts.ResetPassword].
 func (a *Accounts) CheckReset(ctx context.Context, token string) error {
-	_, err := a.Store.FindReset(ctx, hashSecret(token))
+	_, err := a.Store.FindReset(ctx, HashToken(token))
 	return err
 }
 
@@ -62,7 +63,7 @@ type PasswordReset struct {
 // ResetPassword sets a new password by a link. It proves the address too, ends all sessions and tells the owner.
 // Faults: token.unknown, token.expired, token.used, password.*.
 func (a *Accounts) ResetPassword(ctx context.Context, r PasswordReset) error {
-	link := hashSecret(r.Token)
+	link := HashToken(r.Token)
 	account, err := a.Store.FindReset(ctx, link)
 	if err != nil {
 		return err
@@ -128,5 +129,5 @@ func (a *Accounts) newPassword(ctx context.Context, account Account, password, a
 	m, err := a.render(account.Email, account.Language, PasswordChangedMail{
 		Email: account.Email, At: a.Now(), Address: clip(address, 60),
 	})
-	return NewPassword{Account: account, Hash: hash, Mail: m}, err
+	return NewPassword{Account: account, Hash: hash, Mail: m, Address: clip(address, 60)}, err
 }

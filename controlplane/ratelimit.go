@@ -92,7 +92,7 @@ func oldPasswordLimit(account string) Limit {
 
 // anonymous keeps addresses people typed, perhaps a password in the wrong field, out of the table.
 func anonymous(email string) string {
-	hash := hashSecret(emailKey(email))
+	hash := HashToken(emailKey(email))
 	return hex.EncodeToString(hash[:16])
 }
 

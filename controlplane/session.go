@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -23,10 +24,11 @@ type SessionStore interface {
 	// takes the same one query and is ErrNoAccount.
 	FindLogIn(ctx context.Context, email, network string) (c Credentials, known bool, err error)
 	CreateSession(ctx context.Context, n NewSession) error
+	NoteFailedLogIn(ctx context.Context, by Actor, address string) error
 	// FindSession finds a living session and notes, at most every minute, that it was used; ErrNoSession.
-	FindSession(ctx context.Context, cookie SecretHash) (Session, error)
+	FindSession(ctx context.Context, cookie TokenHash) (Session, error)
 	// EndSession ends the session of a cookie, if there is one.
-	EndSession(ctx context.Context, cookie SecretHash) error
+	EndSession(ctx context.Context, cookie TokenHash) error
 	ListSessions(ctx context.Context, account string) ([]Session, error)
 	// EndSessionOf ends one of an account's sessions; the fault session.unknown when it has none of that id.
 	EndSessionOf(ctx context.Context, account, session string) error
@@ -42,7 +44,7 @@ var ErrNoSession = errors.New("no such session")
 // NewSession is a login as it is kept.
 type NewSession struct {
 	Account   Account
-	Cookie    SecretHash
+	Cookie    TokenHash
 	UserAgent string
 	Address   string
 	Network   string  // remembered as one of the account's
@@ -79,7 +81,7 @@ type LoggedIn struct {
 // password was right; a new link is on its way), login.too_many (Params minutes).
 func (a *Accounts) LogIn(ctx context.Context, l LogIn) (LoggedIn, error) {
 	// An address that cannot be one is looked up all the same: nobody has it.
-	email := strings.TrimSpace(l.Email)
+	email := clip(strings.TrimSpace(l.Email), 254)
 	if parsed, err := ParseEmail(email); err == nil {
 		email = parsed
 	}
@@ -97,7 +99,7 @@ func (a *Accounts) LogIn(ctx context.Context, l LogIn) (LoggedIn, error) {
 		return LoggedIn{}, fmt.Errorf("log in: %w", err)
 	}
 	if match == HashDiffers {
-		return LoggedIn{}, &tenant.Fault{Kind: tenant.Unauthenticated, Code: "login.wrong"}
+		return LoggedIn{}, a.refuse(ctx, known.Account, l.Address)
 	}
 	if !known.Verified {
 		return LoggedIn{}, a.remindToVerify(ctx, known.Account, l.Address)
@@ -110,8 +112,21 @@ func (a *Accounts) LogIn(ctx context.Context, l LogIn) (LoggedIn, error) {
 	return a.open(ctx, known.Account, l, limits, familiar)
 }
 
+// refuse notes a failed login, for an unknown address with the same statement as for a known one. What was typed is not
+// noted: it may be a password in the wrong field.
+func (a *Accounts) refuse(ctx context.Context, account Account, address string) error {
+	by := account.Actor()
+	if by.Account == "" {
+		by.Email = "unknown"
+	}
+	if err := a.Store.NoteFailedLogIn(ctx, by, clip(address, 60)); err != nil {
+		return fmt.Errorf("log in: %w", err)
+	}
+	return &tenant.Fault{Kind: tenant.Unauthenticated, Code: "login.wrong"}
+}
+
 func (a *Accounts) open(ctx context.Context, account Account, l LogIn, limits logInLimits, familiar bool) (LoggedIn, error) {
-	cookie, hash := newSecret()
+	cookie, hash := NewToken()
 	err := a.Store.CreateSession(ctx, NewSession{
 		Account: account, Cookie: hash,
 		UserAgent: clip(l.UserAgent, 300), Address: clip(l.Address, 60), Network: network(l.Address),
@@ -155,7 +170,7 @@ func (a *Accounts) Authenticate(ctx context.Context, cookie string) (Session, er
 	if len(cookie) > 100 { // ours have 43; no need to ask the database about anything else's size
 		return Session{}, none
 	}
-	session, err := a.Store.FindSession(ctx, hashSecret(cookie))
+	session, err := a.Store.FindSession(ctx, HashToken(cookie))
 	if errors.Is(err, ErrNoSession) {
 		return Session{}, none
 	}
@@ -167,7 +182,7 @@ func (a *Accounts) Authenticate(ctx context.Context, cookie string) (Session, er
 
 // LogOut ends the session of a cookie. One that opens nothing is fine.
 func (a *Accounts) LogOut(ctx context.Context, cookie string) error {
-	if err := a.Store.EndSession(ctx, hashSecret(cookie)); err != nil {
+	if err := a.Store.EndSession(ctx, HashToken(cookie)); err != nil {
 		return fmt.Errorf("log out: %w", err)
 	}
 	return nil
@@ -180,6 +195,9 @@ func (a *Accounts) Sessions(ctx context.Context, account string) ([]Session, err
 
 // EndSession ends one of an account's own sessions. Fault: session.unknown, also for somebody else's.
 func (a *Accounts) EndSession(ctx context.Context, account, session string) error {
+	if !uuidForm.MatchString(session) {
+		return &tenant.Fault{Kind: tenant.NotFound, Code: "session.unknown"}
+	}
 	return a.Store.EndSessionOf(ctx, account, session)
 }
 
@@ -187,6 +205,9 @@ func (a *Accounts) EndSession(ctx context.Context, account, session string) erro
 func (a *Accounts) EndOtherSessions(ctx context.Context, s Session) error {
 	return a.Store.EndSessionsBut(ctx, s.Account.ID, s.ID)
 }
+
+// uuidForm keeps what is no id from PostgreSQL, for which that is an error of the statement.
+var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // clip shortens what a stranger sent to what a row should hold, and makes it valid UTF-8 without the zero byte that
 // PostgreSQL refuses.

@@ -26,9 +26,9 @@ type SignUpStore interface {
 	// CreateVerification records another link for an account that waits for one; nothing when it is verified by now.
 	CreateVerification(ctx context.Context, account string, l Link, m Mail) error
 	// FindVerification looks at a link without using it. Faults as VerifyEmail.
-	FindVerification(ctx context.Context, link SecretHash) (Account, error)
+	FindVerification(ctx context.Context, link TokenHash) (Account, error)
 	// VerifyEmail uses a link. Faults token.unknown, token.expired, token.used.
-	VerifyEmail(ctx context.Context, link SecretHash) (Account, error)
+	VerifyEmail(ctx context.Context, link TokenHash) (Account, error)
 	UpdateLanguage(ctx context.Context, account, language string) error
 }
 
@@ -44,13 +44,14 @@ type NewAccount struct {
 	Email        string
 	PasswordHash string
 	Language     string
+	Address      string // of the visitor, for the audit log
 	Link         Link
 	Mail         Mail
 }
 
 // Link is a single-use secret on its way to a mailbox.
 type Link struct {
-	Hash     SecretHash
+	Hash     TokenHash
 	Lifetime time.Duration
 }
 
@@ -79,10 +80,10 @@ func (a *Accounts) SignUp(ctx context.Context, s SignUp) error {
 	if err != nil {
 		return fmt.Errorf("sign up: %w", err)
 	}
-	n := NewAccount{Email: email, PasswordHash: hash, Language: spoken(s.Language)}
+	n := NewAccount{Email: email, PasswordHash: hash, Language: spoken(s.Language), Address: clip(s.Address, 60)}
 	// Twice is enough: only another sign-up, or a click on its link, can come between finding and recording.
 	for range 3 {
-		err = a.signUp(ctx, n, s.Address)
+		err = a.signUp(ctx, n)
 		if !errors.Is(err, ErrTaken) {
 			break
 		}
@@ -93,14 +94,14 @@ func (a *Accounts) SignUp(ctx context.Context, s SignUp) error {
 	return nil
 }
 
-func (a *Accounts) signUp(ctx context.Context, n NewAccount, address string) error {
+func (a *Accounts) signUp(ctx context.Context, n NewAccount) error {
 	known, err := a.Store.FindCredentials(ctx, n.Email)
 	found := err == nil
 	if !found && !errors.Is(err, ErrNoAccount) {
 		return err
 	}
 	// Somebody who types a stranger's address again and again must not fill that mailbox; what they see stays the same.
-	if allowed, err := a.allow(ctx, mailLimits(n.Email, address)...); err != nil || !allowed {
+	if allowed, err := a.allow(ctx, mailLimits(n.Email, n.Address)...); err != nil || !allowed {
 		return err
 	}
 	if found && known.Verified {
@@ -120,7 +121,7 @@ func (a *Accounts) signUp(ctx context.Context, n NewAccount, address string) err
 }
 
 func (a *Accounts) verification(email, language string) (Link, Mail, error) {
-	secret, hash := newSecret()
+	secret, hash := NewToken()
 	m, err := a.render(email, language, VerifyMail{MailLink{
 		Email: email, Token: secret, Expires: a.Now().Add(VerifyLifetime),
 	}})
@@ -130,7 +131,7 @@ func (a *Accounts) verification(email, language string) (Link, Mail, error) {
 // VerifyEmail proves the address a link was sent to; the account can log in from then on. It does not log in by itself: who
 // holds the mailbox need not be who chose the password. Faults: token.unknown, token.expired, token.used.
 func (a *Accounts) VerifyEmail(ctx context.Context, token string) (Account, error) {
-	account, err := a.Store.VerifyEmail(ctx, hashSecret(token))
+	account, err := a.Store.VerifyEmail(ctx, HashToken(token))
 	if err != nil {
 		return Account{}, fmt.Errorf("verify an address: %w", err)
 	}
@@ -139,7 +140,7 @@ func (a *Accounts) VerifyEmail(ctx context.Context, token string) (Account, erro
 
 // CheckVerification says whether a link would work, without using it; faults as [Accounts.VerifyEmail].
 func (a *Accounts) CheckVerification(ctx context.Context, token string) error {
-	_, err := a.Store.FindVerification(ctx, hashSecret(token))
+	_, err := a.Store.FindVerification(ctx, HashToken(token))
 	return err
 }
 
