@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -119,21 +120,32 @@ func (e *Engine) Find(ctx context.Context, id tenant.ID) (Container, error) {
 
 // Create makes the container. One that is there already is kept when it is of the same revision, and replaced when not.
 func (e *Engine) Create(ctx context.Context, p Profile) error {
-	name := p.Spec.ID.Container()
 	config, host, networking := p.render(e.installation)
-	_, err := e.client.ContainerCreate(ctx, config, host, networking, nil, name)
-	if errdefs.IsConflict(err) {
-		found, err := e.Find(ctx, p.Spec.ID)
-		if err != nil || found.Revision == p.Spec.Revision() {
-			return err
+	for {
+		_, err := e.client.ContainerCreate(ctx, config, host, networking, nil, p.Spec.ID.Container())
+		if !errdefs.IsConflict(err) {
+			return wrap("create the container", err)
 		}
-		if err := e.Remove(ctx, p.Spec.ID); err != nil {
-			return err
+		found, lookErr := e.Find(ctx, p.Spec.ID)
+		switch {
+		case lookErr != nil:
+			return lookErr
+		case found.State == tenant.ContainerAbsent:
+			// The name is taken by a container that is just being made, for a caller that was killed, or removed: the
+			// engine goes on with both. Soon it is there, or the name is free.
+			select {
+			case <-ctx.Done():
+				return wrap("create the container", errors.Join(ctx.Err(), err))
+			case <-time.After(25 * time.Millisecond):
+			}
+		case found.Revision == p.Spec.Revision():
+			return nil
+		default:
+			if err := e.Remove(ctx, p.Spec.ID); err != nil {
+				return err
+			}
 		}
-		_, err = e.client.ContainerCreate(ctx, config, host, networking, nil, name)
-		return wrap("create the container", err)
 	}
-	return wrap("create the container", err)
 }
 
 // Start starts the container; one that runs is left alone.

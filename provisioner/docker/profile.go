@@ -35,9 +35,6 @@ const (
 	// StopSeconds is how long a homeserver may take to end. Dendrite ends in some 100 ms; its longest request is cut.
 	StopSeconds = 10
 
-	// Dendrite asks for 65535 open files at start and complains with less.
-	openFiles = 65536
-
 	// Uploads are streamed to the media directory; /tmp holds next to nothing. It counts against the memory limit.
 	tempOptions = "rw,noexec,nosuid,nodev,size=16m,mode=1777"
 
@@ -89,8 +86,9 @@ func (p Profile) render(installation string) (*container.Config, *container.Host
 		},
 	}
 	host.Ulimits = []*units.Ulimit{
-		{Name: "nofile", Soft: openFiles, Hard: openFiles},
-		{Name: "core", Soft: 0, Hard: 0}, // a core file holds keys
+		// A core file holds keys. Open files stay at the engine's own limit: each costs memory, which is limited, and an
+		// engine without CAP_SYS_RESOURCE could not start a container with more.
+		{Name: "core", Soft: 0, Hard: 0},
 	}
 	if p.TrustFile != "" {
 		host.Mounts = append(host.Mounts, bind(p.TrustFile, homeserver.TrustFile, true))
