@@ -75,9 +75,11 @@ func (s *Store) FindACMEAccount(ctx context.Context, directory string) (a ACMEAc
 }
 
 const storeACMEAccount = `
-insert into acme_accounts (directory, email, sealed_key, registration) values ($1, $2, $3, $4) on conflict do nothing`
+insert into acme_accounts (directory, email, sealed_key, registration) values ($1, $2, $3, $4)
+on conflict (directory) do update set email = excluded.email, registration = excluded.registration where excluded.registration <> '{}'`
 
-// StoreACMEAccount keeps an account; one that was kept first stays, and the caller goes on with that.
+// StoreACMEAccount keeps an account. The key that was kept first stays, and the caller goes on with that; a registration is
+// kept beside it unless it is empty, for the key is stored before the authority is asked to register it.
 func (s *Store) StoreACMEAccount(ctx context.Context, directory string, a ACMEAccount) error {
 	sealed, err := s.config.Secrets.Seal(a.KeyPEM, []byte("acme "+directory))
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 type Account struct {
 	Email        string
 	KeyPEM       []byte
-	Registration json.RawMessage // what the authority said; nil until it did
+	Registration json.RawMessage // a JSON object of what the authority said; {} until it did
 }
 
 // Accounts keeps one account for each directory.
@@ -28,7 +28,7 @@ type Accounts interface {
 	// Load reports false where there is none.
 	Load(ctx context.Context, directory string) (Account, bool, error)
 	// Store keeps the account. It never replaces the key of an account that is there: the first key wins and the rest of a later
-	// call is kept beside it, except that an empty Registration does not replace one. Losing is no error; Load tells who won.
+	// call is kept beside it, except that the Registration {} does not replace one. Losing is no error; Load tells who won.
 	Store(ctx context.Context, directory string, a Account) error
 }
 
@@ -138,7 +138,7 @@ func (i *Issuer) loadOrCreate(ctx context.Context) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	if err := i.config.Accounts.Store(ctx, i.config.Directory, Account{Email: i.config.Email, KeyPEM: keyPEM}); err != nil {
+	if err := i.config.Accounts.Store(ctx, i.config.Directory, Account{Email: i.config.Email, KeyPEM: keyPEM, Registration: json.RawMessage("{}")}); err != nil {
 		return Account{}, &portError{"store the account key", err}
 	}
 	kept, ok, err = i.config.Accounts.Load(ctx, i.config.Directory)

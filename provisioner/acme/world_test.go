@@ -213,7 +213,7 @@ func (a *accounts) Store(_ context.Context, _ string, given acme.Account) error 
 		a.kept = &given
 		return nil
 	}
-	if len(given.Registration) > 0 {
+	if string(given.Registration) != "{}" {
 		a.kept.Registration = given.Registration
 	}
 	return nil
