@@ -57,11 +57,8 @@ func newChallenges(source Source) *challenges {
 	return c
 }
 
-// find asks the source, once for all who ask the same at the same time.
+// find asks the source, once for all who ask the same at the same time. The token is well-formed, or empty for TLS-ALPN-01.
 func (c *challenges) find(ctx context.Context, host tenant.Domain, token, remote string) (tenant.Challenge, error) {
-	if token != "" && !wellFormedToken(token) {
-		return tenant.Challenge{}, ErrNoChallenge
-	}
 	if !c.network(remote).Allow() || !c.all.Allow() {
 		return tenant.Challenge{}, errChallengeRate
 	}

@@ -35,6 +35,10 @@ func (e *Edge) servePlain(w http.ResponseWriter, r *http.Request) {
 }
 
 func (e *Edge) answerChallenge(w http.ResponseWriter, r *http.Request, host tenant.Domain, token string) {
+	if !wellFormedToken(token) {
+		http.Error(w, "No such challenge", http.StatusNotFound)
+		return
+	}
 	challenge, err := e.challenges.find(r.Context(), host, token, r.RemoteAddr)
 	switch {
 	case errors.Is(err, ErrNoChallenge):

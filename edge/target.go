@@ -59,8 +59,19 @@ func readTarget(raw string) (target, bool) {
 
 // matrix reads what follows "/_matrix/".
 func (t target) matrix(segments []string) (target, bool) {
-	t.api = map[string]api{"client": clientAPI, "media": mediaAPI, "federation": federationAPI, "key": keyAPI}[segments[0]]
-	if t.api == 0 {
+	if len(segments) == 0 {
+		return target{}, false
+	}
+	switch segments[0] {
+	case "client":
+		t.api = clientAPI
+	case "media":
+		t.api = mediaAPI
+	case "federation":
+		t.api = federationAPI
+	case "key":
+		t.api = keyAPI
+	default:
 		return target{}, false
 	}
 	if t.api == clientAPI && len(segments) == 2 && segments[1] == "versions" {
