@@ -52,6 +52,9 @@ func (s *Server) chooseName(r *request) error {
 		return err
 	}
 	quote, err := s.Orders.Quote(r.ctx(), tenant.PlanID(in.get("plan")))
+	if tenant.FaultOf(err).Code == "plan.unknown" {
+		return r.redirect("/order")
+	}
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,9 @@ func (s *Server) changePlan(r *request) error {
 		return err
 	}
 	err = s.Servers.ChangePlan(r.ctx(), r.actor(), r.server.ID, tenant.PlanID(in.get("plan")))
+	if tenant.FaultOf(err).Code == "plan.unknown" {
+		err = &tenant.Fault{Kind: tenant.Invalid, Code: "plan.unknown", Field: "plan", Err: err}
+	}
 	if form, wrong := in.wrong(err); wrong {
 		return s.planPage(r, http.StatusUnprocessableEntity, form)
 	}
