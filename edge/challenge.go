@@ -26,8 +26,8 @@ import (
 
 var errChallengeRate = errors.New("too many challenge requests")
 
-// Bounds for look-ups that strangers cause. Let's Encrypt validates from about five places at once; a network gets that
-// much at once and then one a second, all together get what the database does not notice.
+// Bounds for look-ups that strangers cause. A network gets a few vain ones at once and then one a second, all together get
+// what the database does not notice.
 const (
 	challengeRate     = 50
 	challengeBurst    = 100
@@ -59,7 +59,8 @@ func newChallenges(source Source) *challenges {
 
 // find asks the source, once for all who ask the same at the same time. The token is well-formed, or empty for TLS-ALPN-01.
 func (c *challenges) find(ctx context.Context, host tenant.Domain, token, remote string) (tenant.Challenge, error) {
-	if !c.network(remote).Allow() || !c.all.Allow() {
+	network := c.network(remote)
+	if network.Tokens() < 1 || !c.all.Allow() {
 		return tenant.Challenge{}, errChallengeRate
 	}
 	result := c.flight.DoChan(string(host)+" "+token, func() (any, error) {
@@ -68,11 +69,15 @@ func (c *challenges) find(ctx context.Context, host tenant.Domain, token, remote
 		defer cancel()
 		return c.source.Challenge(ctx, host, token)
 	})
+	// A network pays for what it does not find. An authority finds what it asks for, and asks for many names from one
+	// network in a night of renewals; to refuse it there would fail their validations.
 	select {
 	case <-ctx.Done():
+		network.Allow()
 		return tenant.Challenge{}, ctx.Err()
 	case r := <-result:
 		if r.Err != nil {
+			network.Allow()
 			return tenant.Challenge{}, fmt.Errorf("look up the challenge of %s: %w", host, r.Err)
 		}
 		return r.Val.(tenant.Challenge), nil
