@@ -37,9 +37,8 @@ func (s *Store) ListMembers(ctx context.Context, id tenant.ID) ([]controlplane.M
 }
 
 const (
-	lockSeats = `
-select t.status, p.seats, (select count(*) from members m where m.tenant_id = t.id and m.state in ('reserved', 'active'))
-from tenants t join plans p on p.id = t.plan_id where t.id = $1 for update of t`
+	lockSeats  = `select t.status, p.seats from tenants t join plans p on p.id = t.plan_id where t.id = $1 for update of t`
+	countSeats = `select count(*) from members where tenant_id = $1 and state in ('reserved', 'active')`
 	findMember      = `select state from members where tenant_id = $1 and localpart = $2`
 	insertMember    = `insert into members (tenant_id, localpart, display_name, admin, state) values ($1, $2, $3, $4, 'reserved')`
 	setMember       = `update members set state = $3 where tenant_id = $1 and localpart = $2`
@@ -62,7 +61,11 @@ func (s *Store) requestMember(ctx context.Context, tx pgx.Tx, r controlplane.Mem
 		status      tenant.Status
 		seats, used int
 	)
-	if err := tx.QueryRow(ctx, lockSeats, r.Tenant).Scan(&status, &seats, &used); err != nil {
+	if err := tx.QueryRow(ctx, lockSeats, r.Tenant).Scan(&status, &seats); err != nil {
+		return "", err
+	}
+	// Counted by a statement of its own: one that waited for the lock still sees the rows of before its wait.
+	if err := tx.QueryRow(ctx, countSeats, r.Tenant).Scan(&used); err != nil {
 		return "", err
 	}
 	if status != tenant.Active {

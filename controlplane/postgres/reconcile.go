@@ -219,13 +219,17 @@ func (s *Store) finishDeletion(ctx context.Context, tx pgx.Tx, id tenant.ID) err
 
 const failReconcile = `
 update tenants set failures = failures + 1, failure_code = $3, failure_detail = $4,
-	retry_at = case when $5::interval < interval '0' then 'infinity' else now() + $5::interval end,
+	retry_at = case when $5::interval is null then 'infinity' else now() + $5::interval end,
 	lease_owner = '', lease_until = '-infinity'
 where id = $1 and lease_owner = $2`
 
 // FailReconcile records a failure and releases the lease.
 func (s *Store) FailReconcile(ctx context.Context, id tenant.ID, owner string, f *tenant.Failure, retryAfter time.Duration) error {
-	if _, err := s.pool.Exec(ctx, failReconcile, id, owner, f.Code, f.Error(), retryAfter); err != nil {
+	wait := &retryAfter
+	if retryAfter < 0 {
+		wait = nil
+	}
+	if _, err := s.pool.Exec(ctx, failReconcile, id, owner, f.Code, f.Error(), wait); err != nil {
 		return fmt.Errorf("record failure of %s: %w", id, err)
 	}
 	return nil

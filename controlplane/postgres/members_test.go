@@ -1,0 +1,202 @@
+package postgres_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"hafen/controlplane"
+	"hafen/tenant"
+)
+
+func (w *world) request(id tenant.ID, who tenant.Localpart, kind controlplane.OperationKind) (string, error) {
+	return w.store.RequestMember(w.ctx, controlplane.MemberRequest{Actor: w.anna, Tenant: id, Localpart: who, Kind: kind, Sealed: []byte("sealed")})
+}
+
+// carryOut plays the worker: it claims the operation and ends it with code.
+func (w *world) carryOut(operation, code string) {
+	w.Helper()
+	claim, ok, err := w.store.ClaimOperation(w.ctx, operation)
+	w.must(err)
+	if !ok || claim.Spec.ID == "" || string(claim.Sealed) != "sealed" {
+		w.Fatalf("claim %+v, %t", claim, ok)
+	}
+	w.must(w.store.FinishOperation(w.ctx, operation, code))
+}
+
+func (w *world) do(id tenant.ID, who tenant.Localpart, kind controlplane.OperationKind) {
+	w.Helper()
+	operation, err := w.request(id, who, kind)
+	w.must(err)
+	w.carryOut(operation, "")
+}
+
+func (w *world) memberState(id tenant.ID, who tenant.Localpart) string {
+	w.Helper()
+	members, err := w.store.ListMembers(w.ctx, id)
+	w.must(err)
+	for _, m := range members {
+		if m.Localpart == who {
+			return m.State
+		}
+	}
+	return "none"
+}
+
+// Basic has five seats; the first administrator has one. Of many at the last seat exactly one gets it.
+func TestTheLastSeatIsGivenOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	for _, who := range []tenant.Localpart{"b", "c", "d"} {
+		w.do(id, who, controlplane.OperationCreate)
+	}
+	var (
+		wait sync.WaitGroup
+		mu   sync.Mutex
+		won  int
+	)
+	for i := range 100 {
+		wait.Go(func() {
+			_, err := w.request(id, tenant.Localpart("m"+string(rune('a'+i%26))+string(rune('a'+i/26))), controlplane.OperationCreate)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				won++
+			} else if tenant.FaultOf(err).Code != "seats.full" {
+				t.Errorf("refused with %v", err)
+			}
+		})
+	}
+	wait.Wait()
+	if won != 1 {
+		t.Fatalf("%d got the last seat", won)
+	}
+	if n := w.count(`select count(*) from members where tenant_id = $1`, id); n != 5 {
+		t.Fatalf("%d members", n)
+	}
+}
+
+func TestALifeOfAMember(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	w.do(id, "bert", controlplane.OperationCreate)
+	if got := w.memberState(id, "bert"); got != "active" {
+		t.Fatal(got)
+	}
+	_, err := w.request(id, "bert", controlplane.OperationCreate)
+	w.wantFault(err, "member.exists")
+	_, err = w.request(id, "bert", controlplane.OperationReactivate)
+	w.wantFault(err, "member.state")
+	_, err = w.request(id, "nobody", controlplane.OperationSetPassword)
+	w.wantFault(err, "member.unknown")
+
+	w.do(id, "bert", controlplane.OperationDeactivate)
+	if server, err := w.store.FindServer(w.ctx, "", id); err != nil || server.Usage.Seats != 1 {
+		t.Fatalf("seats %d, %v", server.Usage.Seats, err)
+	}
+	_, err = w.request(id, "bert", controlplane.OperationSetPassword)
+	w.wantFault(err, "member.state")
+	w.do(id, "bert", controlplane.OperationReactivate)
+	if got := w.memberState(id, "bert"); got != "active" {
+		t.Fatal(got)
+	}
+	if n := w.count(`select count(*) from member_operations where sealed_password is not null`); n != 0 {
+		t.Fatal("a used password was kept")
+	}
+}
+
+func TestOneOperationAtATime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	operation, err := w.request(id, "anna", controlplane.OperationSetPassword)
+	w.must(err)
+	_, err = w.request(id, "anna", controlplane.OperationSetPassword)
+	w.wantFault(err, "member.busy")
+	claim, ok, err := w.store.ClaimOperation(w.ctx, operation)
+	w.must(err)
+	if !ok || claim.Again {
+		t.Fatalf("claim %+v", claim)
+	}
+	if _, ok, _ := w.store.ClaimOperation(w.ctx, operation); ok {
+		t.Fatal("claimed twice")
+	}
+	w.must(w.store.ReleaseOperation(w.ctx, operation))
+	if claim, ok, _ = w.store.ClaimOperation(w.ctx, operation); !ok || !claim.Again {
+		t.Fatalf("second attempt %+v, %t", claim, ok)
+	}
+	w.exec(`update member_operations set claimed_until = now(), created_at = now() - interval '1 minute'`)
+	if n, err := w.store.WakeOperations(w.ctx); err != nil || n != 1 {
+		t.Fatalf("a lost operation was not found: %d %v", n, err)
+	}
+	w.must(w.store.FinishOperation(w.ctx, operation, "member.exists"))
+	if o, err := w.store.FindOperation(w.ctx, operation); err != nil || !o.Finished || o.Code != "member.exists" {
+		t.Fatalf("%+v %v", o, err)
+	}
+}
+
+func TestARefusedCreationGivesItsSeatBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	operation, err := w.request(id, "bert", controlplane.OperationCreate)
+	w.must(err)
+	w.carryOut(operation, "member.exists")
+	if got := w.memberState(id, "bert"); got != "none" {
+		t.Fatalf("the refused member is %s", got)
+	}
+	if o, err := w.store.FindOperation(w.ctx, operation); err != nil || o.Code != "member.exists" {
+		t.Fatalf("%+v %v", o, err)
+	}
+	w.do(id, "bert", controlplane.OperationCreate)
+}
+
+func TestMembersWaitForAnActiveServer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, err := w.request(w.order("anna"), "bert", controlplane.OperationCreate)
+	w.wantFault(err, "status.not_active")
+}
+
+func TestAPasswordLinkWorksOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	_, err := w.store.CreatePasswordLink(w.ctx, w.anna, id, "nobody", time.Hour)
+	w.wantFault(err, "member.unknown")
+	token, err := w.store.CreatePasswordLink(w.ctx, w.anna, id, "anna", time.Hour)
+	w.must(err)
+	link, err := w.store.FindPasswordLink(w.ctx, token)
+	w.must(err)
+	if link.Tenant != id || link.Localpart != "anna" || link.Server != "anna.hafen.test" {
+		t.Fatalf("link %+v", link)
+	}
+	var (
+		wait sync.WaitGroup
+		mu   sync.Mutex
+		won  int
+	)
+	for range 10 {
+		wait.Go(func() {
+			if _, err := w.store.UsePasswordLink(w.ctx, token, []byte("sealed")); err == nil {
+				mu.Lock()
+				won++
+				mu.Unlock()
+			}
+		})
+	}
+	wait.Wait()
+	if won != 1 {
+		t.Fatalf("used %d times", won)
+	}
+	_, err = w.store.FindPasswordLink(w.ctx, token)
+	w.wantFault(err, "token.used")
+	_, err = w.store.FindPasswordLink(w.ctx, "unknown")
+	w.wantFault(err, "token.unknown")
+	old, err := w.store.CreatePasswordLink(w.ctx, w.anna, id, "anna", -time.Second)
+	w.must(err)
+	_, err = w.store.FindPasswordLink(w.ctx, old)
+	w.wantFault(err, "token.expired")
+}
