@@ -74,12 +74,13 @@ func (s *Store) FindACMEAccount(ctx context.Context, directory string) (a ACMEAc
 	return a, true, nil
 }
 
+// The first key stays for ever: the authority knows the account by it. What is known of the account is kept beside it.
 const storeACMEAccount = `
 insert into acme_accounts (directory, email, sealed_key, registration) values ($1, $2, $3, $4)
-on conflict (directory) do update set email = excluded.email, registration = excluded.registration where excluded.registration <> '{}'`
+on conflict (directory) do update set email = excluded.email,
+	registration = case when excluded.registration = '{}' then acme_accounts.registration else excluded.registration end`
 
-// StoreACMEAccount keeps an account. The key that was kept first stays, and the caller goes on with that; a registration is
-// kept beside it unless it is empty, for the key is stored before the authority is asked to register it.
+// StoreACMEAccount keeps an account; the key of one that was kept before stays.
 func (s *Store) StoreACMEAccount(ctx context.Context, directory string, a ACMEAccount) error {
 	sealed, err := s.config.Secrets.Seal(a.KeyPEM, []byte("acme "+directory))
 	if err != nil {

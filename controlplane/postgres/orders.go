@@ -57,6 +57,9 @@ func (s *Store) CreateOrder(ctx context.Context, o controlplane.NewOrder) error 
 		}
 		_, err := tx.Exec(ctx, insertTenant, o.Tenant, o.Actor.Account, o.Request.Plan, o.Names.ServerName, o.Names.Host,
 			tenant.Dendrite, status, o.Request.FirstAdmin, o.Request.Language)
+		if taken(err) {
+			return takenFault(o.Names.Own, "taken") // another order got it since the question above
+		}
 		if err != nil {
 			return err
 		}
@@ -66,7 +69,7 @@ func (s *Store) CreateOrder(ctx context.Context, o controlplane.NewOrder) error 
 			_, err = tx.Exec(ctx, insertReservedName, o.Names.ServerName, o.Tenant)
 		}
 		if taken(err) {
-			return takenFault(o.Names.Own, "taken") // another order got it since the question above
+			return takenFault(o.Names.Own, "taken")
 		}
 		if err != nil {
 			return err
@@ -85,10 +88,10 @@ func (s *Store) CreateOrder(ctx context.Context, o controlplane.NewOrder) error 
 		}); err != nil {
 			return err
 		}
-		if status == tenant.Provisioning {
-			return s.wake(ctx, tx, o.Tenant)
+		if !o.Terms.Settled {
+			return s.tell(ctx, tx, o.Tenant, controlplane.MailOrderReceived)
 		}
-		return nil
+		return s.wake(ctx, tx, o.Tenant)
 	})
 }
 
@@ -191,6 +194,9 @@ func (s *Store) closeOrder(ctx context.Context, actor controlplane.Actor, id, st
 		// A tenant that its owner began to delete meanwhile stays so; the money is then a matter between people.
 		if err := s.move(ctx, tx, t); err != nil && tenant.FaultOf(err).Code != "status.conflict" {
 			return err
+		}
+		if status == "paid" {
+			return s.tell(ctx, tx, who, controlplane.MailPaymentReceived)
 		}
 		return nil
 	})

@@ -199,7 +199,7 @@ func (s *Store) activate(ctx context.Context, tx pgx.Tx, claim controlplane.Clai
 	if !first {
 		return nil
 	}
-	return s.enqueue(ctx, tx, controlplane.TenantMailArgs{Tenant: id, Which: controlplane.MailServerReady}, nil)
+	return s.tell(ctx, tx, id, controlplane.MailServerReady)
 }
 
 const setDeleted = `update tenants set status = 'deleted' where id = $1`
@@ -214,7 +214,7 @@ func (s *Store) finishDeletion(ctx context.Context, tx pgx.Tx, id tenant.ID) err
 	if err := s.audit(ctx, tx, controlplane.Hafen, "server.deleted", id, nil); err != nil {
 		return err
 	}
-	return s.enqueue(ctx, tx, controlplane.TenantMailArgs{Tenant: id, Which: controlplane.MailServerDeleted}, nil)
+	return s.tell(ctx, tx, id, controlplane.MailServerDeleted)
 }
 
 const failReconcile = `

@@ -18,6 +18,11 @@ func (s *Store) Transition(ctx context.Context, t controlplane.Transition) error
 		if err := s.move(ctx, tx, t); err != nil {
 			return err
 		}
+		if which := occasion(t); which != "" {
+			if err := s.tell(ctx, tx, t.Tenant, which); err != nil {
+				return err
+			}
+		}
 		detail := map[string]any{}
 		if t.Reason != "" {
 			detail["reason"] = t.Reason
@@ -27,6 +32,25 @@ func (s *Store) Transition(ctx context.Context, t controlplane.Transition) error
 		}
 		return s.audit(ctx, tx, t.Actor, t.Action, t.Tenant, detail)
 	})
+}
+
+// occasion is the mail a transition is worth; "" for none.
+func occasion(t controlplane.Transition) controlplane.TenantMail {
+	switch {
+	case t.To == tenant.Deleting && t.DeleteAfter > 0:
+		return controlplane.MailServerDeleting
+	case t.To == tenant.Suspended:
+		return controlplane.MailServerSuspended
+	case t.To == tenant.Provisioning:
+		return controlplane.MailServerResumed
+	default:
+		return ""
+	}
+}
+
+// tell has a mail written to the owner, if tx commits.
+func (s *Store) tell(ctx context.Context, tx pgx.Tx, id tenant.ID, which controlplane.TenantMail) error {
+	return s.enqueue(ctx, tx, controlplane.TenantMailArgs{Tenant: id, Which: which}, nil)
 }
 
 const (
@@ -107,6 +131,7 @@ on conflict do nothing`
 
 // What is forgotten of a deleted tenant: everything about its people. The row itself, orders and audit stay, as books must.
 var buryRest = []string{
+	`update orders set status = 'cancelled', settled_at = now() where tenant_id = $1 and status = 'open'`,
 	`delete from reserved_names where tenant_id = $1`,
 	`delete from tokens where tenant_id = $1`,
 	`delete from member_operations where tenant_id = $1`,
