@@ -66,7 +66,7 @@ func build(ctx context.Context) (string, error) {
 
 // run starts the program. exited closes when it ended; stop kills it and waits.
 func run(program string, args, env []string, log io.Writer) (exited <-chan struct{}, stop func(), err error) {
-	cmd := exec.Command(program, args...) //nolint:noctx // lives until stop, longer than the call that starts it
+	cmd := exec.Command(program, args...) // without a context: it lives until stop, longer than the call that starts it
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, log, log
 	// Killed with us. The kernel sends this signal when the *thread* that forked ends, hence the locked one below,
 	// which lives as long as the process.

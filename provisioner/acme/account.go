@@ -138,7 +138,8 @@ func (i *Issuer) loadOrCreate(ctx context.Context) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	if err := i.config.Accounts.Store(ctx, i.config.Directory, Account{Email: i.config.Email, KeyPEM: keyPEM, Registration: json.RawMessage("{}")}); err != nil {
+	fresh := Account{Email: i.config.Email, KeyPEM: keyPEM, Registration: json.RawMessage("{}")}
+	if err := i.config.Accounts.Store(ctx, i.config.Directory, fresh); err != nil {
 		return Account{}, &portError{"store the account key", err}
 	}
 	kept, ok, err = i.config.Accounts.Load(ctx, i.config.Directory)

@@ -71,9 +71,10 @@ func TestIssuesByEachMethodAmidBadNonces(t *testing.T) {
 	}
 }
 
-func TestIssuesThoughEveryOtherNonceIsRefused(t *testing.T) {
+// A third of all requests has to be made again; lego gives one up after eleven times, which none meets by chance.
+func TestIssuesThoughManyNoncesAreRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, pebble.Config{BadNonce: 50})
+	w := newWorld(t, pebble.Config{BadNonce: 35})
 	w.dns.Set("example.org", "A", "127.0.0.1")
 	c, err := w.issuer(t).Issue(t.Context(), "example.org")
 	if err != nil {

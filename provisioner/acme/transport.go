@@ -15,7 +15,7 @@ const longestAnswer = 1 << 20
 // boundTransport carries one Issue's requests: it ties them to its context, which lego's calls do not take, and keeps
 // what lego throws away, the Retry-After of the last answer.
 type boundTransport struct {
-	ctx  context.Context //nolint:containedctx // lives exactly as long as the call it belongs to
+	ctx  context.Context // kept in a struct since the struct lives exactly as long as the call it belongs to
 	base http.RoundTripper
 
 	mu    sync.Mutex

@@ -23,7 +23,7 @@ func TestNameServersThatFail(t *testing.T) {
 			checker := newChecker(t, cfg)
 			begun := time.Now()
 			report := checker.Check(t.Context(), own)
-			if took := time.Since(begun); took > cfg.Budget+500*time.Millisecond {
+			if took := time.Since(begun); took > cfg.Budget+2*time.Second {
 				t.Errorf("took %v", took)
 			}
 			if report.Verified || report.HostReady || report.Delegated || report.Issuable {

@@ -4,8 +4,9 @@
 // Two files hold it. root.key (0600) has the key and the certificate and is the truth; root.crt (0644) is a copy of the
 // certificate to hand out. root.key appears whole by link(2), which never replaces a file, so of two processes that start
 // together one wins and the other loads; root.crt is written after it. A crash between the two leaves root.key alone, and the
-// next Open writes root.crt from it; a hidden temporary file (0600) may stay behind and may be removed. What no crash can leave (root.crt without root.key, two different certificates, a
-// file that cannot be read) is an error for a person to solve, for a new root made silently would cut everybody off.
+// next Open writes root.crt from it; a hidden temporary file (0600) may stay behind and may be removed. What no crash can
+// leave (root.crt without root.key, two different certificates, a file that cannot be read) is an error for a person to
+// solve, for a new root made silently would cut everybody off.
 //
 // The root carries no name constraints: customers bring domains that are not known when it is made, and a list of
 // permitted subtrees would refuse exactly those. What limits the damage of a stolen key is that only people who chose to
