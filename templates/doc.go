@@ -9,8 +9,8 @@
 //     event puts in place of the part it was rendered in.
 //   - Codes, not words, come in: a domain error code becomes the sentence
 //     `error.<code>`, a status `status.<name>`, a condition
-//     `condition.<kind>.<code>`, a step `step.<name>`, an audit action
-//     `action.<name>`, an event `event.<name>`. An unknown code shows a fixed
+//     `condition.<kind>.<code>`, a step `step.<name>`, an audit action or
+//     event `action.<name>`, what the loop failed at `failure.<code>`. An unknown code shows a fixed
 //     sentence, never the code alone.
 //   - Forms are plain POST forms (see Form); each works without JavaScript.
 //     Passwords are never written back into a form.

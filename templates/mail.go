@@ -41,6 +41,8 @@ type MailOrder struct {
 	IBAN, BIC     string
 	Reference     string
 	OrderURL      string
+	// Paid is set where nothing is left to pay: trial mode, or the receipt.
+	Paid bool
 }
 
 // MailServer is about one server.

@@ -1,67 +1,152 @@
 package templates
 
-import "hafen/templates/i18n"
-
 // VerifyMail asks to confirm an e-mail address.
-func VerifyMail(l *i18n.Locale, vm MailLink) (Mail, error) { return compose(l, "verify", letter{}) }
+func VerifyMail(l Locale, vm MailLink) (Mail, error) {
+	return letter{
+		Subject: l.T("mail.verify.subject"),
+		Lines:   []string{l.T("mail.verify.text", "Email", vm.Email)},
+		Button:  l.T("mail.verify.button"), URL: vm.URL,
+		After: []string{l.T("mail.link.expires", "When", l.DateTime(vm.Expires)), l.T("mail.verify.not_you")},
+	}.mail(l)
+}
 
 // KnownAddressMail answers a sign-up with an address that already has an account.
-func KnownAddressMail(l *i18n.Locale, vm MailKnownAddress) (Mail, error) {
-	return compose(l, "known_address", letter{})
+func KnownAddressMail(l Locale, vm MailKnownAddress) (Mail, error) {
+	return letter{
+		Subject: l.T("mail.known_address.subject"),
+		Lines:   []string{l.T("mail.known_address.text", "Email", vm.Email)},
+		Button:  l.T("nav.login"), URL: vm.LoginURL,
+		After: []string{l.T("mail.known_address.forgot", "URL", vm.ForgotURL), l.T("mail.known_address.not_you")},
+	}.mail(l)
 }
 
 // PasswordResetMail carries the link to set a new password.
-func PasswordResetMail(l *i18n.Locale, vm MailLink) (Mail, error) {
-	return compose(l, "password_reset", letter{})
+func PasswordResetMail(l Locale, vm MailLink) (Mail, error) {
+	return letter{
+		Subject: l.T("mail.password_reset.subject"),
+		Lines:   []string{l.T("mail.password_reset.text", "Email", vm.Email)},
+		Button:  l.T("reset.submit"), URL: vm.URL,
+		After: []string{l.T("mail.link.expires", "When", l.DateTime(vm.Expires)), l.T("mail.password_reset.not_you")},
+	}.mail(l)
 }
 
 // PasswordChangedMail warns that the password was changed.
-func PasswordChangedMail(l *i18n.Locale, vm MailPasswordChanged) (Mail, error) {
-	return compose(l, "password_changed", letter{})
+func PasswordChangedMail(l Locale, vm MailPasswordChanged) (Mail, error) {
+	facts := []mailFact{{l.T("mail.when"), l.DateTime(vm.At)}}
+	if vm.Address != "" {
+		facts = append(facts, mailFact{l.T("account.sessions.address"), vm.Address})
+	}
+	return letter{
+		Subject: l.T("mail.password_changed.subject"),
+		Lines:   []string{l.T("mail.password_changed.text", "Email", vm.Email)},
+		Facts:   facts,
+		Lead:    l.T("mail.password_changed.not_you"),
+		Button:  l.T("mail.password_changed.button"), URL: vm.ForgotURL,
+	}.mail(l)
 }
 
 // OrderReceivedMail confirms an order and carries the invoice.
-func OrderReceivedMail(l *i18n.Locale, vm MailOrder) (Mail, error) {
-	return compose(l, "order_received", letter{})
+func OrderReceivedMail(l Locale, vm MailOrder) (Mail, error) {
+	m := letter{
+		Subject: l.T("mail.order_received.subject", "Name", vm.ServerName),
+		Lines:   []string{l.T("mail.order_received.text", "Name", vm.ServerName)},
+		Facts:   orderMailFacts(l, vm),
+		Button:  l.T("mail.order_received.button"), URL: vm.OrderURL,
+	}
+	if !vm.Paid {
+		m.Lead = l.T("mail.order_received.pay")
+		m.Facts = append(m.Facts, transferFacts(l, vm)...)
+	}
+	return m.mail(l)
+}
+
+// transferFacts are what a transfer needs, as far as the operator has said it.
+func transferFacts(l Locale, vm MailOrder) []mailFact {
+	var facts []mailFact
+	for _, f := range []mailFact{
+		{l.T("payment.recipient"), vm.Recipient},
+		{"IBAN", vm.IBAN},
+		{"BIC", vm.BIC},
+		{l.T("payment.reference"), vm.Reference},
+	} {
+		if f.Value != "" {
+			facts = append(facts, f)
+		}
+	}
+	return facts
 }
 
 // PaymentReceivedMail confirms a payment.
-func PaymentReceivedMail(l *i18n.Locale, vm MailOrder) (Mail, error) {
-	return compose(l, "payment_received", letter{})
+func PaymentReceivedMail(l Locale, vm MailOrder) (Mail, error) {
+	return letter{
+		Subject: l.T("mail.payment_received.subject", "Name", vm.ServerName),
+		Lines:   []string{l.T("mail.payment_received.text", "Name", vm.ServerName)},
+		Facts:   orderMailFacts(l, vm),
+		Button:  l.T("payment.paid.next"), URL: vm.OrderURL,
+	}.mail(l)
+}
+
+func orderMailFacts(l Locale, vm MailOrder) []mailFact {
+	return []mailFact{
+		{l.T("payment.invoice"), vm.InvoiceNumber},
+		{l.T("plan.word"), vm.PlanName},
+		{l.T("price.net"), l.Money(vm.Price.Net, vm.Price.Currency)},
+		{l.T("price.vat", "Percent", vm.Price.VATPercent), l.Money(vm.Price.VAT, vm.Price.Currency)},
+		{l.T("price.gross"), l.Money(vm.Price.Gross, vm.Price.Currency)},
+	}
 }
 
 // ServerReadyMail tells that a server works.
-func ServerReadyMail(l *i18n.Locale, vm MailServer) (Mail, error) {
-	return compose(l, "server_ready", letter{})
+func ServerReadyMail(l Locale, vm MailServer) (Mail, error) {
+	return letter{
+		Subject: l.T("mail.server_ready.subject", "Name", vm.ServerName),
+		Lines:   []string{l.T("mail.server_ready.text", "Name", vm.ServerName)},
+		Facts:   []mailFact{{l.T("ready.homeserver"), vm.ServerName}, {l.T("order.fact.admin"), vm.AdminID}},
+		Button:  l.T("mail.server_ready.button"), URL: vm.ServerURL,
+	}.mail(l)
 }
 
 // DomainProblemMail tells that the records of a domain are not (or no longer) right.
-func DomainProblemMail(l *i18n.Locale, vm MailServer) (Mail, error) {
-	return compose(l, "domain_problem", letter{})
+func DomainProblemMail(l Locale, vm MailServer) (Mail, error) {
+	return letter{
+		Subject: l.T("mail.domain_problem.subject", "Name", vm.ServerName),
+		Lines:   []string{l.T("mail.domain_problem.text", "Name", vm.ServerName), l.Coded("record", vm.Code, nil)},
+		Button:  l.T("mail.domain_problem.button"), URL: vm.ServerURL,
+	}.mail(l)
 }
 
 // ServerSuspendedMail tells that a server was suspended, and why.
-func ServerSuspendedMail(l *i18n.Locale, vm MailServer) (Mail, error) {
-	return compose(l, "server_suspended", letter{})
+func ServerSuspendedMail(l Locale, vm MailServer) (Mail, error) {
+	return letter{
+		Subject: l.T("mail.server_suspended.subject", "Name", vm.ServerName),
+		Lines:   []string{l.T("mail.server_suspended.text", "Name", vm.ServerName), l.Coded("suspended", vm.Code, nil)},
+		Button:  l.T("payment.paid.next"), URL: vm.ServerURL,
+	}.mail(l)
 }
 
 // ServerResumedMail tells that a server works again.
-func ServerResumedMail(l *i18n.Locale, vm MailServer) (Mail, error) {
-	return compose(l, "server_resumed", letter{})
+func ServerResumedMail(l Locale, vm MailServer) (Mail, error) {
+	return letter{
+		Subject: l.T("mail.server_resumed.subject", "Name", vm.ServerName),
+		Lines:   []string{l.T("mail.server_resumed.text", "Name", vm.ServerName)},
+		Button:  l.T("payment.paid.next"), URL: vm.ServerURL,
+	}.mail(l)
 }
 
 // DeletionAnnouncedMail tells that a server was stopped and when its data goes.
-func DeletionAnnouncedMail(l *i18n.Locale, vm MailServer) (Mail, error) {
-	return compose(l, "deletion_announced", letter{})
+func DeletionAnnouncedMail(l Locale, vm MailServer) (Mail, error) {
+	return letter{
+		Subject: l.T("mail.deletion_announced.subject", "Name", vm.ServerName),
+		Lines:   []string{l.T("mail.deletion_announced.text", "Name", vm.ServerName, "When", l.DateTime(vm.DeleteAt))},
+		Lead:    l.T("mail.deletion_announced.undo"),
+		Button:  l.T("dashboard.deleting.restore"), URL: vm.ServerURL,
+	}.mail(l)
 }
 
 // ServerDeletedMail tells that a server and its data are gone.
-func ServerDeletedMail(l *i18n.Locale, vm MailServer) (Mail, error) {
-	return compose(l, "server_deleted", letter{})
-}
-
-type letter struct{}
-
-func compose(l *i18n.Locale, name string, body letter) (Mail, error) {
-	return Mail{Subject: l.T("mail." + name + ".subject")}, nil
+func ServerDeletedMail(l Locale, vm MailServer) (Mail, error) {
+	return letter{
+		Subject: l.T("mail.server_deleted.subject", "Name", vm.ServerName),
+		Lines:   []string{l.T("mail.server_deleted.text", "Name", vm.ServerName), l.T("delete.name")},
+	}.mail(l)
 }

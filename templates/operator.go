@@ -1,8 +1,11 @@
 package templates
 
-import "time"
+import (
+	"net/url"
+	"time"
+)
 
-// Event is something that happened to a server: `event.<Code>`.
+// Event is something that happened to a server: `action.<Code>`.
 type Event struct {
 	At     time.Time
 	Code   string
@@ -113,4 +116,49 @@ type OperatorPassword struct {
 	Required bool
 	Form     Form
 	Sessions []Session
+}
+
+// statuses in the order of a life, for the filter.
+var statuses = []string{
+	StatusAwaitingPayment, StatusAwaitingDomain, StatusProvisioning, StatusActive, StatusAsleep, StatusSuspended, StatusDeleting, StatusDeleted,
+}
+
+func fleetURL(state, search string) string {
+	q := url.Values{}
+	if state != "" {
+		q.Set("state", state)
+	}
+	if search != "" {
+		q.Set("q", search)
+	}
+	if len(q) == 0 {
+		return "/operator"
+	}
+	return "/operator?" + q.Encode()
+}
+
+func actor(l Locale, name string) string {
+	return orElse(name, l.T("operator.system"))
+}
+
+func orderTone(state string) Tone {
+	switch state {
+	case OrderPaid:
+		return ToneGood
+	case OrderOpen:
+		return ToneWarn
+	default:
+		return ToneNeutral
+	}
+}
+
+func orderWord(l Locale, state string) string {
+	switch state {
+	case OrderPaid:
+		return l.T("operator.order.paid")
+	case OrderOpen:
+		return l.T("operator.order.open")
+	default:
+		return l.T("operator.order.cancelled")
+	}
 }

@@ -36,7 +36,6 @@ var Families = map[string]string{
 	"status":         "status.unknown",
 	"step":           "step.unknown",
 	"condition":      "condition.unknown",
-	"event":          "event.unknown",
 	"action":         "action.unknown",
 	"flash":          "flash.done",
 	"suspended":      "suspended.operator",
