@@ -125,6 +125,17 @@ func (p *Provisioner) EnsureNetwork(ctx context.Context) error {
 	return classify(p.firewall.Ensure(ctx))
 }
 
+// RemoveNetwork takes bridges and firewall away, for an installation that ends. The containers must be gone; while one is
+// left on a bridge, the firewall stays.
+func (p *Provisioner) RemoveNetwork(ctx context.Context) error {
+	for _, b := range p.config.Network.Bridges() {
+		if err := p.docker.RemoveBridge(ctx, b); err != nil {
+			return classify(err)
+		}
+	}
+	return classify(p.firewall.Remove(ctx))
+}
+
 // Server reaches a tenant's running homeserver, to manage its accounts.
 func (p *Provisioner) Server(ctx context.Context, spec tenant.Spec) (homeserver.Server, error) {
 	secrets, err := p.config.Secrets.Load(ctx, spec.ID)

@@ -36,6 +36,11 @@ type site struct {
 // newSite makes an installation that shares nothing with any other, and removes it at the end.
 func newSite(t *testing.T) *site {
 	t.Helper()
+	return newSiteOn(t, testPlan())
+}
+
+func newSiteOn(t *testing.T, plan network.Plan) *site {
+	t.Helper()
 	cluster := pgtest.Cluster(t)
 	s := &site{memory: fake.NewPorts(), docker: dockerClient(t)}
 	image, err := images.Recipe{Source: "../images", Cache: "../.cache"}.Ensure(t.Context(), s.docker)
@@ -46,14 +51,17 @@ func newSite(t *testing.T) *site {
 		Installation: installation,
 		DataDir:      t.TempDir(), RunDir: shortDir(t),
 		Database: database.Config{DSN: cluster.DSN, SocketDir: cluster.SocketDir},
-		Network:  testPlan(),
+		Network:  plan,
 		Engines:  []homeserver.Engine{dendrite.Engine{}},
 		Secrets:  fake.Secrets{Ports: s.memory}, Routes: fake.Routes{Ports: s.memory},
 		Certificates: fake.Certificates{Ports: s.memory}, Issuer: fake.Issuer{Now: time.Now},
 	}
 	s.Provisioner, err = provisioner.New(t.Context(), s.config)
 	must(t, err)
-	t.Cleanup(func() { must(t, s.Close()) })
+	t.Cleanup(func() {
+		must(t, s.RemoveNetwork(context.Background()))
+		must(t, s.Close())
+	})
 	return s
 }
 

@@ -32,8 +32,11 @@ func TestTheAccountIsKeptOverARestart(t *testing.T) {
 func TestProcessesThatStartTogetherHaveOneAccount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pebble.Config{})
+	names := []tenant.Domain{"a.example.org", "b.example.org", "c.example.org", "d.example.org"}
+	w.accounts.absent = len(names)
+	w.accounts.gather.Add(len(names))
 	var wg sync.WaitGroup
-	for _, name := range []tenant.Domain{"a.example.org", "b.example.org", "c.example.org", "d.example.org"} {
+	for _, name := range names {
 		w.dns.Set(string(name), "A", "127.0.0.1")
 		issuer := w.issuer(t)
 		for range 2 { // and two orders at once within each

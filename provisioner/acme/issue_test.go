@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -167,6 +168,47 @@ func TestCancelledWhileTheAuthorityValidates(t *testing.T) {
 	}
 	if n := w.edge.presented("example.org"); n != 0 {
 		t.Errorf("%d challenges left behind", n)
+	}
+}
+
+// hanging takes requests for new orders and never answers them.
+type hanging struct {
+	base http.RoundTripper
+	met  chan struct{}
+}
+
+func (h hanging) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Path != newOrderPath {
+		return h.base.RoundTrip(req)
+	}
+	close(h.met)
+	<-req.Context().Done()
+	return nil, req.Context().Err()
+}
+
+func TestCancelledWhileARequestHangs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pebble.Config{BadNonce: -1})
+	c, met := w.config(), make(chan struct{})
+	c.Transport = hanging{w.wire, met}
+	issuer := newIssuer(t, c)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-met
+		cancel()
+	}()
+	done := make(chan error, 1)
+	go func() {
+		_, err := issuer.Issue(ctx, "example.org")
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it went on after being cancelled")
 	}
 }
 

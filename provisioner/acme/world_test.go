@@ -192,12 +192,20 @@ func (e *edge) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 type accounts struct {
 	mu     sync.Mutex
 	kept   *acme.Account
-	stores int
 	fails  error
+	gather sync.WaitGroup // when counted up: so many first callers find nothing, all before any of them stores
+	absent int
 }
 
 func (a *accounts) Load(context.Context, string) (acme.Account, bool, error) {
 	a.mu.Lock()
+	if a.absent > 0 {
+		a.absent--
+		a.mu.Unlock()
+		a.gather.Done()
+		a.gather.Wait()
+		return acme.Account{}, false, nil
+	}
 	defer a.mu.Unlock()
 	if a.kept == nil {
 		return acme.Account{}, false, a.fails
@@ -208,7 +216,6 @@ func (a *accounts) Load(context.Context, string) (acme.Account, bool, error) {
 func (a *accounts) Store(_ context.Context, _ string, given acme.Account) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.stores++
 	if a.kept == nil {
 		a.kept = &given
 		return nil
