@@ -25,6 +25,7 @@ var (
 	errTooLarge    = errors.New("request body over its limit")
 	errOverStorage = errors.New("upload over the storage quota")
 	errTooSlow     = errors.New("request body too slow")
+	errClientLeft  = errors.New("the client went away in the middle of a body")
 )
 
 // meteredBody passes a request's body on while it keeps within its limit and its pace. Reads may outlive the handler: the
@@ -93,6 +94,8 @@ func (b *meteredBody) account(n int, err error) error {
 		b.err = errOverStorage
 	case errors.Is(err, os.ErrDeadlineExceeded), err == nil && late > 0 && b.read < int64(late/time.Second)*bodyMinimum:
 		b.err = errTooSlow
+	case err != nil && err != io.EOF:
+		b.err = errClientLeft
 	}
 	return b.err
 }

@@ -34,7 +34,7 @@ func (e *Edge) serveDashboard(w http.ResponseWriter, r *http.Request) {
 		case errors.Is(p.body.failure(), errTooLarge):
 			w.Header().Set("Connection", "close")
 			http.Error(w, "Request too large", http.StatusRequestEntityTooLarge)
-		case r.Context().Err() != nil:
+		case errors.Is(p.body.failure(), errClientLeft), r.Context().Err() != nil:
 			panic(http.ErrAbortHandler)
 		default:
 			e.log.Warn("edge forwards to the dashboard in vain", "error", err)

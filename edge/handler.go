@@ -122,7 +122,7 @@ func (e *Edge) explain(w http.ResponseWriter, r *http.Request, p *passage, err e
 		e.refuse(w, r, tooSlow)
 	case errors.Is(err, errDraining):
 		e.refuse(w, r, restarting)
-	case r.Context().Err() != nil:
+	case errors.Is(ours, errClientLeft), r.Context().Err() != nil:
 		// The client has left. net/http knows how to end such a request without a word.
 		panic(http.ErrAbortHandler)
 	case errors.Is(err, errAway), errors.Is(err, errCrowded):

@@ -105,7 +105,7 @@ func TestWaitingEnds(t *testing.T) {
 	if got.header.Get("Retry-After") == "" {
 		t.Error("not told when to come back")
 	}
-	if waited := time.Since(begin); waited < 300*time.Millisecond || waited > 5*time.Second {
+	if waited := time.Since(begin); waited < 300*time.Millisecond || waited > 30*time.Second {
 		t.Errorf("waited %v", waited)
 	}
 	os.Remove(w.alpha.socket) // not "refused" but "no such file"
@@ -195,7 +195,7 @@ func TestClientLeaves(t *testing.T) {
 		cancel()
 		select {
 		case <-left:
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("the homeserver still waits")
 		}
 	}
@@ -239,7 +239,7 @@ func TestDrain(t *testing.T) {
 		t.Error("the sync is not told to come back")
 	}
 	must(t, <-w.done)
-	if took := time.Since(begin); took > 4*time.Second {
+	if took := time.Since(begin); took > 20*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

@@ -101,17 +101,19 @@ func (p *passage) rewrite(r *httputil.ProxyRequest) {
 // RoundTrip sends the request, and holds it while the homeserver is away: peers stay away for minutes to a week after a
 // refusal, and a restart takes less than a second.
 func (p *passage) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := p.payload(r)
+	if err != nil {
+		return nil, err
+	}
 	giveUp := time.Time{}
 	for {
 		attempt := r.WithContext(r.Context())
-		attempt.URL = &url.URL{}
-		*attempt.URL = *r.URL
-		attempt.URL.Host = hostOfBackend(*p.backend.Load())
-		if r.Body != nil {
-			attempt.Body = keepOpen{r.Body} // a transport that could not connect closes the body, which we still need
-		}
+		address := *r.URL
+		address.Host = hostOfBackend(*p.backend.Load())
+		attempt.URL = &address
+		attempt.Body, attempt.GetBody = body.next()
 		response, err := p.forwarder.transport.RoundTrip(attempt)
-		if err == nil || !(away(err) || broken(r, err)) {
+		if err == nil || r.Context().Err() != nil || !body.repeatable() || !mayRepeat(r.Method, p.upload != nil, err) {
 			return response, err
 		}
 		now := time.Now()
@@ -137,20 +139,32 @@ func (p *passage) wait(ctx context.Context, giveUp time.Time) error {
 	return err
 }
 
-// broken reports whether a homeserver went away in the middle of a request that may be sent again: nothing of an answer
-// has come, and asking twice changes nothing.
-func broken(r *http.Request, err error) bool {
-	idempotent := r.Method == http.MethodGet || r.Method == http.MethodHead
-	if !idempotent || r.Body != nil || r.Context().Err() != nil {
+// mayRepeat reports whether a request that failed may be sent again although the homeserver may have seen it. Nothing of
+// an answer has come, or there would be no error.
+func mayRepeat(method string, upload bool, err error) bool {
+	switch {
+	case away(err), closedIdle(err):
+		return true // nobody has seen it
+	case upload:
+		return broken(err) // only its headers were seen, or its body would have begun
+	case method == http.MethodGet, method == http.MethodHead, method == http.MethodPut, method == http.MethodDelete:
+		return broken(err) // asking twice is asking once: Matrix puts a transaction id into what must happen once
+	default:
 		return false
 	}
+}
+
+// broken reports whether the connection ended under a request.
+func broken(err error) bool {
 	var network *net.OpError
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
 }
 
-type keepOpen struct{ io.Reader }
-
-func (keepOpen) Close() error { return nil }
+// closedIdle reports whether the homeserver had closed the connection before it could see the request. The transport
+// repeats only some of those itself, and its error has no name.
+func closedIdle(err error) bool {
+	return err.Error() == "http: server closed idle connection"
+}
 
 // bufferPool lends the 32 KiB through which bodies are copied.
 type bufferPool struct{ pool sync.Pool }

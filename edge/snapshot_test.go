@@ -108,7 +108,7 @@ func TestLoadsOnlyWhatChanged(t *testing.T) {
 	eventually(t, "the hint is followed", func() bool {
 		return get(t, client, "https://beta.example.org/.well-known/matrix/server").status == 200
 	})
-	if took := time.Since(begin); took > 2*time.Second {
+	if took := time.Since(begin); took > 30*time.Second {
 		t.Errorf("took %v", took)
 	}
 }
