@@ -3,7 +3,6 @@ package dendrite
 import (
 	"bytes"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -189,9 +188,12 @@ func configureFederation(s homeserver.Setup) federationAPI {
 		PreferDirectFetch: true,
 		AllowNetworks:     []string{"0.0.0.0/0"}, // IPv4 only: containers have no other
 	}
-	// The firewall refuses these networks as well; here it is refused without a packet sent.
+	// The firewall refuses these networks as well; here it is refused without a packet sent. IPv4 alone, for two reasons:
+	// AllowNetworks has nothing else, and Dendrite compares by net.IPNet, to which ::ffff:0:0/96 is all of IPv4.
 	for _, p := range homeserver.UnreachableBut(s.EdgeAddresses) {
-		f.DenyNetworks = append(f.DenyNetworks, netip.Prefix.String(p))
+		if p.Addr().Is4() {
+			f.DenyNetworks = append(f.DenyNetworks, p.String())
+		}
 	}
 	return f
 }
