@@ -19,6 +19,7 @@ import (
 
 	"github.com/PuerkitoBio/goquery"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
 
 	"hafen/controlplane"
 	"hafen/controlplane/billing"
@@ -207,7 +208,7 @@ func (w *world) work() {
 			var id string
 			err := w.pool.QueryRow(ctx, `select id::text from member_operations where finished_at is null limit 1`).Scan(&id)
 			if err == nil {
-				_ = worker.Work(ctx, id) // fails when the test ends
+				_ = worker.Work(ctx, &river.Job[controlplane.MemberArgs]{Args: controlplane.MemberArgs{Operation: id}}) // fails when the test ends
 				continue
 			}
 			select {
@@ -227,7 +228,9 @@ func (willing) SetPassword(context.Context, tenant.Spec, tenant.Localpart, strin
 	return nil
 }
 func (willing) Deactivate(context.Context, tenant.Spec, tenant.Localpart) error { return nil }
-func (willing) Reactivate(context.Context, tenant.Spec, tenant.Localpart) error { return nil }
+func (willing) Reactivate(context.Context, tenant.Spec, tenant.Localpart, string) error {
+	return nil
+}
 
 // unsealed seals nothing but checks the context.
 type unsealed struct{}
@@ -244,8 +247,10 @@ func (unsealed) Open(sealed, context []byte) ([]byte, error) {
 	return rest, nil
 }
 
-func (u unsealed) SealMail(plaintext, context []byte) ([]byte, error) { return u.Seal(plaintext, context) }
-func (u unsealed) OpenMail(sealed, context []byte) ([]byte, error)    { return u.Open(sealed, context) }
+func (u unsealed) SealMail(plaintext, context []byte) ([]byte, error) {
+	return u.Seal(plaintext, context)
+}
+func (u unsealed) OpenMail(sealed, context []byte) ([]byte, error) { return u.Open(sealed, context) }
 
 // quick is a hasher without the work that makes hashing slow; what web does with passwords does not depend on it.
 type quick struct{}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"strconv"
 	"time"
 
 	"hafen/controlplane"
@@ -61,13 +62,12 @@ func (s *Server) readyPage(r *request, link string) error {
 	}))
 }
 
-// homeserver is the address a client connects to. The edge answers for tenants on the dashboard's port.
+// homeserver is the address a client connects to.
 func (s *Server) homeserver(host tenant.Domain) string {
-	address := "https://" + string(host)
-	if port := s.public.Port(); port != "" && s.public.Scheme == "https" && port != "443" {
-		address += ":" + port
+	if s.HTTPSPort == 0 || s.HTTPSPort == 443 {
+		return "https://" + string(host)
 	}
-	return address
+	return "https://" + string(host) + ":" + strconv.Itoa(s.HTTPSPort)
 }
 
 func serverView(server controlplane.Server) templates.Server {

@@ -28,9 +28,10 @@ type Config struct {
 	Members   *controlplane.Members
 	Operators *controlplane.Operators
 	Base      tenant.Domain // names below it are ready at once
-	// PublicURL is where browsers find the dashboard: "https://hafen.example.org". Requests for another host are refused;
-	// its port is also that of the customers' servers.
+	// PublicURL is where browsers find the dashboard: "https://hafen.example.org". Requests for another host are refused.
 	PublicURL string
+	// HTTPSPort is where the customers' servers are reached; 443 when zero.
+	HTTPSPort int
 	// Trial adds the pages with kept mails and the certificate authority, and leaves HSTS out.
 	Trial   bool
 	TrialCA []byte // PEM; optional: without it there is no certificate page
