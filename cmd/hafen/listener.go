@@ -15,13 +15,17 @@ type holder struct {
 	program string // path of the executable
 }
 
-// ownProgram is the executable we run from, named as the kernel names it for other processes.
-func ownProgram() string {
-	program, err := os.Readlink("/proc/self/exe")
+// ownProgram is the executable we run from.
+func ownProgram() string { return programOf("/proc/self") }
+
+// programOf is the path of a process' executable, "" when it may not be known. A program replaced since by a newer
+// build is still the same one.
+func programOf(process string) string {
+	program, err := os.Readlink(filepath.Join(process, "exe"))
 	if err != nil {
 		return ""
 	}
-	return program
+	return strings.TrimSuffix(program, " (deleted)")
 }
 
 // listenerOn finds the process behind a listening TCP port: /proc/net/tcp tells the socket's inode, and the process
@@ -52,8 +56,7 @@ func listenerOn(port int) holder {
 		if err != nil {
 			continue
 		}
-		program, _ := os.Readlink(filepath.Join(process, "exe"))
-		return holder{pid, program}
+		return holder{pid, programOf(process)}
 	}
 	return holder{}
 }
