@@ -1,0 +1,36 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+)
+
+// cleanups are independent of each other. Each period is longer than anything that still asks for the rows.
+var cleanups = []struct{ what, sql string }{
+	{"sessions", `delete from sessions where expires_at < now()`},
+	{"links", `delete from tokens where expires_at < now() - interval '7 days'`},
+	{"attempts", `delete from attempts where at < now() - interval '1 day'`},
+	{"networks", `delete from known_networks where seen_at < now() - interval '90 days'`},
+	// Nobody ever proved the address: there may be no such person, and the address is not ours to keep.
+	{"accounts", `
+delete from accounts a where a.verified_at is null and a.created_at < now() - interval '30 days'
+and not exists (select from tokens t where t.account_id = a.id and t.used_at is null and t.expires_at > now())
+and not exists (select from tenants t where t.account_id = a.id) and not exists (select from orders o where o.account_id = a.id)`},
+	// A CA asks within minutes; an order that takes longer makes new ones.
+	{"challenges", `delete from acme_challenges where created_at < now() - interval '1 day'`},
+	// Past the last attempt to send (see MailArgs) and the life of every link in it, nobody needs what a mail says.
+	{"unsent mails", `
+update mails set text = '', html = '', failure = 'not sent within a week'
+where sent_at is null and failure = '' and created_at < now() - interval '7 days'`},
+	{"mails", `delete from mails where created_at < now() - interval '90 days'`},
+}
+
+// CleanAccounts implements controlplane.AccountCleaner.
+func (s *Store) CleanAccounts(ctx context.Context) error {
+	for _, c := range cleanups {
+		if _, err := s.pool.Exec(ctx, c.sql); err != nil {
+			return fmt.Errorf("clean up %s: %w", c.what, translate(err))
+		}
+	}
+	return nil
+}
