@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/riverqueue/river"
+
 	"hafen/tenant"
 )
 
@@ -16,11 +18,17 @@ type MemberArgs struct {
 // Kind is the job's name in the queue.
 func (MemberArgs) Kind() string { return "member" }
 
-// MemberWorker carries out member operations on the homeserver.
+// InsertOpts leaves the repeating to the sweep, which knows no end: an operation ends with an answer of its server.
+func (MemberArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueMember, MaxAttempts: 3}
+}
+
+// MemberWorker carries out member operations on the homeserver. To be registered with River.
 //
 // An operation ends only with an answer of the homeserver: done, or refused for good. While it is silent the operation
 // stays open and is tried again, so nothing half-done is ever reported as done, or as failed.
 type MemberWorker struct {
+	river.WorkerDefaults[MemberArgs]
 	Store      OperationStore
 	Mailbox    MailOpener
 	Homeserver Homeserver
@@ -31,12 +39,13 @@ type MailOpener interface {
 	OpenMail(sealed, context []byte) ([]byte, error)
 }
 
-// Homeserver acts on the accounts of one tenant's server. A refusal for good is a Fault; anything else may be tried again.
+// Homeserver acts on the accounts of one tenant's server. A refusal for good is a Fault; anything
+// else, an Unavailable one included, may be tried again.
 type Homeserver interface {
 	CreateUser(ctx context.Context, spec tenant.Spec, user NewUser) error
 	SetPassword(ctx context.Context, spec tenant.Spec, who tenant.Localpart, password string) error
 	Deactivate(ctx context.Context, spec tenant.Spec, who tenant.Localpart) error
-	Reactivate(ctx context.Context, spec tenant.Spec, who tenant.Localpart) error
+	Reactivate(ctx context.Context, spec tenant.Spec, who tenant.Localpart, password string) error
 }
 
 // NewUser is an account to create. Creating one that exists is the Fault member.exists.
@@ -44,7 +53,6 @@ type NewUser struct {
 	Localpart   tenant.Localpart
 	DisplayName string
 	Password    string
-	Admin       bool
 }
 
 // OperationStore keeps operations.
@@ -67,7 +75,8 @@ type OperationClaim struct {
 }
 
 // Work carries out one operation. An error means: try again.
-func (w *MemberWorker) Work(ctx context.Context, id string) error {
+func (w *MemberWorker) Work(ctx context.Context, job *river.Job[MemberArgs]) error {
+	id := job.Args.Operation
 	claim, ok, err := w.Store.ClaimOperation(ctx, id)
 	if err != nil {
 		return fmt.Errorf("claim operation %s: %w", id, err)
@@ -76,7 +85,7 @@ func (w *MemberWorker) Work(ctx context.Context, id string) error {
 		return nil
 	}
 	err = w.act(ctx, claim)
-	if fault, ok := errors.AsType[*tenant.Fault](err); ok {
+	if fault, ok := errors.AsType[*tenant.Fault](err); ok && fault.Kind != tenant.Unavailable {
 		return w.Store.FinishOperation(ctx, id, fault.Code)
 	}
 	if err != nil {
@@ -104,10 +113,7 @@ func (w *MemberWorker) act(ctx context.Context, c OperationClaim) error {
 	case OperationDeactivate:
 		return w.Homeserver.Deactivate(ctx, c.Spec, who)
 	case OperationReactivate:
-		if err := w.Homeserver.Reactivate(ctx, c.Spec, who); err != nil {
-			return err
-		}
-		return w.Homeserver.SetPassword(ctx, c.Spec, who, password)
+		return w.Homeserver.Reactivate(ctx, c.Spec, who, password)
 	default:
 		return &tenant.Fault{Kind: tenant.Internal, Code: "member.unreadable", Err: fmt.Errorf("kind %q", c.Kind)}
 	}
@@ -115,7 +121,7 @@ func (w *MemberWorker) act(ctx context.Context, c OperationClaim) error {
 
 func (w *MemberWorker) create(ctx context.Context, c OperationClaim, password string) error {
 	err := w.Homeserver.CreateUser(ctx, c.Spec, NewUser{
-		Localpart: c.Member.Localpart, DisplayName: c.Member.DisplayName, Password: password, Admin: c.Member.Admin,
+		Localpart: c.Member.Localpart, DisplayName: c.Member.DisplayName, Password: password,
 	})
 	// An earlier attempt of ours may have created it and died before it could say so; then only the password is uncertain.
 	if fault, ok := errors.AsType[*tenant.Fault](err); ok && fault.Code == "member.exists" && c.Again {

@@ -20,6 +20,8 @@ type OrdersConfig struct {
 	Billing     billing.Provider
 	Base        tenant.Domain             // names below it are ready at once
 	Registrable func(tenant.Domain) error // refuses public suffixes
+	// Records lists what the customer of an own domain must set, all pending, for the page until the first look.
+	Records func(claim DomainClaim) []tenant.Record
 }
 
 // OrderStore keeps orders.
@@ -43,6 +45,7 @@ type NewOrder struct {
 	Request  OrderRequest
 	Names    OrderNames
 	Proof    string // token for an own domain's TXT record
+	Records  []tenant.Record
 }
 
 // OrderRequest is what the customer chose. Exactly one of Name and Domain is set.
@@ -141,6 +144,9 @@ func (o *Orders) Order(ctx context.Context, actor Actor, r OrderRequest) (tenant
 	}
 	r.FirstAdmin = string(admin)
 	order := NewOrder{Actor: actor, Tenant: tenant.NewID(), Provider: o.Billing.Name(), Request: r, Names: names, Proof: newProof()}
+	if names.Own {
+		order.Records = o.Records(DomainClaim{Tenant: order.Tenant, ServerName: names.ServerName, Host: names.Host, Token: order.Proof})
+	}
 	order.Order = billing.Order{
 		ID: newUUID(), Tenant: order.Tenant, Email: actor.Email, Language: r.Language,
 		Plan: quote.Plan, Net: quote.Net, VAT: quote.VAT,

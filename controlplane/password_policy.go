@@ -51,7 +51,8 @@ var words = sync.OnceValue(func() (w struct {
 	set     map[string]bool
 	longest int
 	bits    float64
-}) {
+},
+) {
 	w.set = make(map[string]bool)
 	for line := range strings.Lines(wordList) {
 		if strings.HasPrefix(line, "#") {

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/riverqueue/river"
+
 	"hafen/tenant"
 )
 
@@ -43,7 +45,7 @@ type Provisioner interface {
 
 // ReconcileStore keeps leases, steps and outcomes.
 type ReconcileStore interface {
-	// ClaimTenant takes the lease; false when somebody else holds it or the tenant is gone.
+	// ClaimTenant takes the lease; false when somebody else holds it, the tenant is gone, or all that was wanted is true.
 	ClaimTenant(ctx context.Context, id tenant.ID, owner string, lease time.Duration) (Claim, bool, error)
 	// ExtendLease is false when the lease was lost.
 	ExtendLease(ctx context.Context, id tenant.ID, owner string, lease time.Duration) (bool, error)
@@ -72,8 +74,33 @@ type ReconcileArgs struct {
 	Wanted int64     `json:"wanted"`
 }
 
-// Kind is the job's name in the queue.
+// Kind names the job.
 func (ReconcileArgs) Kind() string { return "reconcile" }
+
+// InsertOpts gives the job a queue of its own, so that a wait for a slow server holds nothing else up.
+func (ReconcileArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueReconcile, MaxAttempts: 3}
+}
+
+// ReconcileWorker does ReconcileArgs. To be registered with River.
+type ReconcileWorker struct {
+	river.WorkerDefaults[ReconcileArgs]
+	Reconciler *Reconciler
+}
+
+// Timeout bounds a job that hangs; every step has a limit of its own, and the sweep finds what is left.
+func (*ReconcileWorker) Timeout(*river.Job[ReconcileArgs]) time.Duration { return 15 * time.Minute }
+
+// Work reconciles the tenant.
+func (w *ReconcileWorker) Work(ctx context.Context, job *river.Job[ReconcileArgs]) error {
+	return w.Reconciler.Reconcile(ctx, job.Args.Tenant)
+}
+
+// The job queues, beside River's default one.
+const (
+	QueueReconcile = "reconcile"
+	QueueMember    = "member"
+)
 
 // NewReconciler makes a Reconciler.
 func NewReconciler(c ReconcilerConfig) *Reconciler {

@@ -101,3 +101,9 @@ func newIndex(s Snapshot, old *index, occupants *occupants) (*index, []error) {
 	}
 	return x, failures
 }
+
+// Serves reports whether the edge answers for a name.
+func (e *Edge) Serves(name tenant.Domain) bool {
+	_, ok := e.index.Load().sites[name]
+	return ok
+}

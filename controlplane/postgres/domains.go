@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -69,7 +70,8 @@ func (s *Store) ClaimDomains(ctx context.Context, most int) ([]controlplane.Doma
 
 const (
 	recordDomain = `
-update domains set report = $2, checked_at = now(), verified_at = case when $3 then coalesce(verified_at, now()) end
+update domains set report = $2, checked_at = now(),
+	verified_at = case when $3 then coalesce(verified_at, now()) when $4 then verified_at end
 where tenant_id = $1 returning (select status from tenants where id = $1)`
 	refuseDomain = `update tenants set failure_code = 'domain_taken' where id = $1`
 )
@@ -80,10 +82,14 @@ func (s *Store) RecordDomain(ctx context.Context, id tenant.ID, report tenant.Do
 	if err != nil {
 		return fmt.Errorf("encode report of %s: %w", id, err)
 	}
+	// A name server that did not answer has said nothing about the proof.
+	silent := slices.ContainsFunc(report.Records, func(r tenant.Record) bool {
+		return r.Purpose == tenant.PurposeProof && r.State == tenant.RecordUnreachable
+	})
 	ready := report.Verified && report.HostReady && report.Issuable
 	err = s.inTx(ctx, "record domain", func(tx pgx.Tx) error {
 		var status tenant.Status
-		err := tx.QueryRow(ctx, recordDomain, id, encoded, report.Verified).Scan(&status)
+		err := tx.QueryRow(ctx, recordDomain, id, encoded, report.Verified, silent).Scan(&status)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil // deleted meanwhile
 		}
@@ -94,8 +100,10 @@ func (s *Store) RecordDomain(ctx context.Context, id tenant.ID, report tenant.Do
 		if !report.Verified {
 			code = "unproven"
 		}
-		if _, err := tx.Exec(ctx, recordCondition, id, tenant.DomainVerified, report.Verified, code); err != nil {
-			return err
+		if !silent {
+			if _, err := tx.Exec(ctx, recordCondition, id, tenant.DomainVerified, report.Verified, code); err != nil {
+				return err
+			}
 		}
 		if status != tenant.AwaitingDomain || !ready {
 			return nil

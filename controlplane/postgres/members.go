@@ -37,8 +37,8 @@ func (s *Store) ListMembers(ctx context.Context, id tenant.ID) ([]controlplane.M
 }
 
 const (
-	lockSeats  = `select t.status, p.seats from tenants t join plans p on p.id = t.plan_id where t.id = $1 for update of t`
-	countSeats = `select count(*) from members where tenant_id = $1 and state in ('reserved', 'active')`
+	lockSeats       = `select t.status, p.seats from tenants t join plans p on p.id = t.plan_id where t.id = $1 for update of t`
+	countSeats      = `select count(*) from members where tenant_id = $1 and state in ('reserved', 'active')`
 	findMember      = `select state from members where tenant_id = $1 and localpart = $2`
 	insertMember    = `insert into members (tenant_id, localpart, display_name, admin, state) values ($1, $2, $3, $4, 'reserved')`
 	setMember       = `update members set state = $3 where tenant_id = $1 and localpart = $2`

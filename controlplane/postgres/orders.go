@@ -33,7 +33,7 @@ const (
 insert into tenants (id, account_id, plan_id, server_name, host, engine, status, first_admin, language)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	insertReservedName = `insert into reserved_names (server_name, tenant_id) values ($1, $2)`
-	insertDomain       = `insert into domains (tenant_id, token) values ($1, $2)`
+	insertDomain       = `insert into domains (tenant_id, token, report) values ($1, $2, $3)`
 	insertFirstMember  = `insert into members (tenant_id, localpart, admin, state) values ($1, $2, true, 'reserved')`
 	insertOrder        = `
 insert into orders (id, account_id, tenant_id, plan_id, provider, net_cents, vat_cents, currency, status, settled_at)
@@ -64,7 +64,7 @@ func (s *Store) CreateOrder(ctx context.Context, o controlplane.NewOrder) error 
 			return err
 		}
 		if o.Names.Own {
-			_, err = tx.Exec(ctx, insertDomain, o.Tenant, o.Proof)
+			_, err = tx.Exec(ctx, insertDomain, o.Tenant, o.Proof, tenant.DomainReport{Records: o.Records})
 		} else {
 			_, err = tx.Exec(ctx, insertReservedName, o.Names.ServerName, o.Tenant)
 		}

@@ -40,10 +40,11 @@ func scanClaim(row pgx.CollectableRow) (controlplane.Claim, error) {
 const claimTenant = `
 update tenants t set lease_owner = $2, lease_until = now() + $3::interval
 from plans p
-where t.id = $1 and p.id = t.plan_id and t.status <> 'deleted' and (t.lease_until < now() or t.lease_owner = '')
+where t.id = $1 and p.id = t.plan_id and t.status <> 'deleted' and t.reconciled < t.wanted
+	and (t.lease_until < now() or t.lease_owner = '')
 returning ` + specColumns
 
-// ClaimTenant takes a tenant's lease, if nobody has it.
+// ClaimTenant takes a tenant's lease, if nobody has it and something is wanted that is not true yet.
 func (s *Store) ClaimTenant(ctx context.Context, id tenant.ID, owner string, lease time.Duration) (controlplane.Claim, bool, error) {
 	rows, err := s.pool.Query(ctx, claimTenant, id, owner, lease)
 	if err != nil {

@@ -48,6 +48,19 @@ type Sealer interface {
 
 // Open connects to the database. The schema must be there, see package migrations.
 func Open(ctx context.Context, dsn string, config Config) (*Store, error) {
+	s, err := OpenLazily(ctx, dsn, config)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.pool.Ping(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("connect to the database: %w", translate(err))
+	}
+	return s, nil
+}
+
+// OpenLazily is Open for a role that has work without the database: it connects when it is first asked for something.
+func OpenLazily(ctx context.Context, dsn string, config Config) (*Store, error) {
 	c, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return nil, errors.New("read the database's address: not a PostgreSQL address") // err quotes it, password and all
@@ -59,10 +72,6 @@ func Open(ctx context.Context, dsn string, config Config) (*Store, error) {
 	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
-	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("connect to the database: %w", translate(err))
 	}
 	s, err := New(pool, config)
 	if err != nil {

@@ -52,6 +52,7 @@ func newWorld(t *testing.T) *world {
 	config := controlplane.OrdersConfig{
 		Store: store, Billing: billing.Invoice{AcceptAtOnce: true}, Base: "hafen.test",
 		Registrable: func(tenant.Domain) error { return nil },
+		Records:     func(controlplane.DomainClaim) []tenant.Record { return []tenant.Record{{Kind: tenant.RecordTXT}} },
 	}
 	w.orders = controlplane.NewOrders(config)
 	config.Billing = billing.Invoice{}
@@ -167,6 +168,7 @@ func TestAnOrderedServerBecomesActive(t *testing.T) {
 	if w.jobs("tenant_mail") != 1 {
 		t.Fatal("no mail says that the server is ready")
 	}
+	w.must(w.store.Wake(w.ctx, w.anna, id))
 	w.reconcile(id)
 	if w.jobs("tenant_mail") != 1 {
 		t.Fatal("a second reconcile wrote a second mail")

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+
+	"github.com/riverqueue/river"
+
+	"hafen/controlplane"
+	"hafen/controlplane/postgres"
+	"hafen/provisioner"
+	"hafen/provisioner/dns"
+	"hafen/tenant"
+	"hafen/tenant/homeserver"
+)
+
+// accounts lets the control plane act on the accounts of tenants' servers.
+type accounts struct{ provisioner *provisioner.Provisioner }
+
+func (a accounts) CreateUser(ctx context.Context, spec tenant.Spec, user controlplane.NewUser) error {
+	return a.on(ctx, spec, func(s homeserver.Server) error {
+		return s.Create(ctx, homeserver.NewAccount{Localpart: user.Localpart, Password: user.Password, DisplayName: user.DisplayName})
+	})
+}
+
+func (a accounts) SetPassword(ctx context.Context, spec tenant.Spec, who tenant.Localpart, password string) error {
+	return a.on(ctx, spec, func(s homeserver.Server) error { return s.SetPassword(ctx, who, password) })
+}
+
+func (a accounts) Deactivate(ctx context.Context, spec tenant.Spec, who tenant.Localpart) error {
+	return a.on(ctx, spec, func(s homeserver.Server) error { return s.Deactivate(ctx, who) })
+}
+
+func (a accounts) Reactivate(ctx context.Context, spec tenant.Spec, who tenant.Localpart, password string) error {
+	return a.on(ctx, spec, func(s homeserver.Server) error { return s.Reactivate(ctx, who, password) })
+}
+
+func (a accounts) on(ctx context.Context, spec tenant.Spec, act func(homeserver.Server) error) error {
+	server, err := a.provisioner.Server(ctx, spec)
+	if err != nil {
+		return err
+	}
+	return act(server)
+}
+
+// wanted is what an own domain shall look like.
+func (s settings) wanted(c controlplane.DomainClaim, addresses []netip.Addr) dns.Wanted {
+	return dns.Wanted{
+		ServerName: c.ServerName, Host: c.Host, Token: c.Token,
+		EdgeHost: tenant.Domain(s.BaseDomain), Edge: addresses, FederationPort: s.FederationPort,
+	}
+}
+
+// domainChecker looks at own domains.
+type domainChecker struct {
+	checker   *dns.Checker
+	settings  settings
+	addresses []netip.Addr
+}
+
+func (d domainChecker) Check(ctx context.Context, c controlplane.DomainClaim) tenant.DomainReport {
+	return d.checker.Check(ctx, d.settings.wanted(c, d.addresses))
+}
+
+func (c controlplaneSettings) checker(s settings) (controlplane.DomainChecker, error) {
+	addresses, err := s.publicAddresses()
+	if err != nil {
+		return nil, err
+	}
+	config := dns.Config{Resolvers: c.Resolver, ResolverOnly: len(c.Resolver) > 0, AllowPrivate: !s.Production}
+	if s.Production {
+		config.Issuers = c.CAAIssuer
+	}
+	checker, err := dns.New(config)
+	if err != nil {
+		return nil, err
+	}
+	return domainChecker{checker: checker, settings: s, addresses: addresses}, nil
+}
+
+// addMail registers what writes and sends mails. In trial mode nothing is sent: the website shows them.
+func (c controlplaneSettings) addMail(workers *river.Workers, s settings, store *postgres.Store, texts controlplane.MailTexts, log *slog.Logger) error {
+	people := controlplane.NewAccounts(controlplane.AccountsConfig{Store: store, Hasher: controlplane.NewArgon2id(), Texts: texts})
+	river.AddWorker(workers, &controlplane.AccountMailWorker{Accounts: people})
+	worker := &controlplane.MailWorker{Outbox: store}
+	if s.Production {
+		if c.SMTPHost == "" || c.MailFrom == "" {
+			return errors.New("--production needs --smtp-host and --mail-from: customers confirm their addresses by mail")
+		}
+		return errors.New("mail sender missing")
+	}
+	river.AddWorker(workers, worker)
+	return nil
+}
