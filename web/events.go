@@ -74,7 +74,11 @@ func (s *Server) stream(r *request, out *eventWriter, hints <-chan struct{}) err
 		case next != "":
 			return ended(out.send("done", []byte(next)))
 		}
-		if more, err := s.pause(r, out, hints, beat.C, look.C); err != nil || !more {
+		more, err := s.pause(r, out, hints, beat.C, look.C)
+		switch {
+		case r.ctx().Err() != nil || !more && err == nil:
+			return nil
+		case err != nil:
 			return ended(err)
 		}
 	}

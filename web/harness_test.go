@@ -65,6 +65,9 @@ func newWorld(t *testing.T, changes ...change) *world {
 	orders := controlplane.OrdersConfig{
 		Store: store, Billing: billing.Invoice{AcceptAtOnce: true}, Base: testBase,
 		Registrable: func(tenant.Domain) error { return nil },
+		Records: func(c controlplane.DomainClaim) []tenant.Record {
+			return []tenant.Record{{Kind: tenant.RecordTXT, Purpose: tenant.PurposeProof, Name: "_hafen." + string(c.ServerName), Want: []string{c.Token}, State: tenant.RecordPending}}
+		},
 	}
 	w.orders = controlplane.NewOrders(orders)
 	servers := controlplane.NewServers(controlplane.ServersConfig{Store: store})

@@ -142,6 +142,9 @@ func (s *Server) order(r *request) error {
 		return s.confirmPage(r, in, err)
 	}
 	id, terms, err := s.Orders.Order(r.ctx(), r.actor(), r.orderRequest(in.values))
+	if tenant.FaultOf(err).Code == "plan.unknown" {
+		return r.redirect("/order")
+	}
 	if _, wrong := in.wrong(err); wrong {
 		return s.confirmPage(r, in, err)
 	}

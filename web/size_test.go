@@ -13,26 +13,33 @@ import (
 	"time"
 )
 
-// served is the dashboard on a Unix socket, as in life.
-func (w *world) served() *http.Client {
+// socket is a Unix socket, and a client of it.
+func (w *world) socket() (net.Listener, *http.Client) {
 	w.Helper()
 	path := filepath.Join(w.TempDir(), "web.sock")
 	listener, err := net.Listen("unix", path)
 	w.must(err)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- w.server.Serve(ctx, listener) }()
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}}
+	w.Cleanup(transport.CloseIdleConnections)
+	return listener, &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// served is the dashboard on a Unix socket, as in life.
+func (w *world) served() *http.Client {
+	w.Helper()
+	listener, client := w.socket()
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- w.server.Serve(ctx, listener) }()
 	w.Cleanup(func() {
-		transport.CloseIdleConnections()
 		stop()
 		if err := <-ended; err != nil {
 			w.Errorf("the server did not stop cleanly: %v", err)
 		}
 	})
-	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return client
 }
 
 // outgoing makes a browser's request one for a real connection.

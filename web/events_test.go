@@ -1,0 +1,256 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"hafen/tenant"
+)
+
+// event is one server-sent event, or a comment.
+type event struct{ name, data string }
+
+// listener is a page that listens.
+type listener struct {
+	*testing.T
+	answer *http.Response
+	events chan event
+}
+
+func (w *world) listens(client *http.Client, b *browser, path string) *listener {
+	w.Helper()
+	r := b.outgoing(b.request(w.Context(), http.MethodGet, path, "", nil))
+	answer, err := client.Do(r)
+	w.must(err)
+	w.Cleanup(func() { answer.Body.Close() })
+	l := &listener{T: w.T, answer: answer, events: make(chan event, 100)}
+	go l.read()
+	return l
+}
+
+func (l *listener) read() {
+	defer close(l.events)
+	scanner := bufio.NewScanner(l.answer.Body)
+	scanner.Buffer(nil, 1<<20)
+	var e event
+	var data []string
+	for scanner.Scan() {
+		line := scanner.Text()
+		switch {
+		case line == "":
+			if e.name != "" {
+				e.data = strings.Join(data, "\n")
+				l.events <- e
+			}
+			e, data = event{}, nil
+		case strings.HasPrefix(line, ":"):
+			l.events <- event{name: ":"}
+		case strings.HasPrefix(line, "event: "):
+			e.name = line[len("event: "):]
+		case strings.HasPrefix(line, "data: "):
+			data = append(data, line[len("data: "):])
+		}
+	}
+}
+
+// wait reads until an event of a name; "" waits for the end.
+func (l *listener) wait(name string) event {
+	l.Helper()
+	patience := time.After(20 * time.Second)
+	for {
+		select {
+		case e, open := <-l.events:
+			if !open && name != "" {
+				l.Fatalf("the stream ended before the event %s", name)
+			}
+			if !open || e.name == name {
+				return e
+			}
+		case <-patience:
+			l.Fatalf("no event %q", name)
+		}
+	}
+}
+
+func (e event) doc(t *testing.T) *goquery.Document {
+	t.Helper()
+	doc, err := goquery.NewDocumentFromReader(strings.NewReader(e.data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// TestProgressIsLive follows a server being made, over the socket the edge uses.
+func TestProgressIsLive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	client := w.served()
+	account := w.account("anna@example.org", aCustomer)
+	id := w.ordered(account, "werft")
+	l := w.listens(client, w.as(account), eventsURL(id, viewProvisioning))
+	if kind := l.answer.Header.Get("Content-Type"); kind != "text/event-stream" || l.answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s, %s", l.answer.Status, kind)
+	}
+	if l.answer.Header.Get("Content-Encoding") != "" || l.answer.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("headers: %v", l.answer.Header)
+	}
+	first := l.wait("steps")
+	if strings.Contains(first.data, "<html") || strings.Contains(first.data, "data-goto") {
+		t.Errorf("the first part: %s", first.data)
+	}
+	claim, ok, err := w.store.ClaimTenant(t.Context(), id, "test", time.Minute)
+	if w.must(err); !ok {
+		t.Fatal("not claimed")
+	}
+	run, err := w.store.BeginStep(t.Context(), id, claim.Wanted, tenant.CreateSecrets)
+	w.must(err)
+	if running := l.wait("steps"); running.data == first.data {
+		t.Error("the same part was sent again")
+	}
+	w.must(w.store.EndStep(t.Context(), run, nil))
+	l.wait("steps")
+	_, err = w.store.FinishReconcile(t.Context(), id, "test", claim)
+	w.must(err)
+	done := l.wait("done")
+	if done.data != serverPath(id)+"/ready" {
+		t.Errorf("leads to %q", done.data)
+	}
+	l.wait("")
+}
+
+func TestLeavingStates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	client := w.served()
+	account := w.account("anna@example.org", aCustomer)
+	anna := w.as(account)
+	own := w.orderedOwn(account, "example.org")
+	l := w.listens(client, anna, eventsURL(own, viewDomain))
+	l.wait("domain")
+	w.exec(`update tenants set status = 'provisioning' where id = $1`, own)
+	if part := l.wait("domain"); part.doc(t).Find("[data-goto]").AttrOr("data-goto", "") != serverPath(own) {
+		t.Errorf("the page stays: %s", part.data)
+	}
+	if done := l.wait("done"); done.data != serverPath(own) {
+		t.Errorf("leads to %q", done.data)
+	}
+	id := w.ordered(account, "werft")
+	l = w.listens(client, anna, eventsURL(id, viewProvisioning))
+	l.wait("steps")
+	w.exec(`update tenants set status = 'suspended' where id = $1`, id)
+	if part := l.wait("steps"); part.doc(t).Find("[data-goto]").AttrOr("data-goto", "") != serverPath(id) {
+		t.Errorf("the page stays: %s", part.data)
+	}
+}
+
+func TestDashboardIsLive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	client := w.served()
+	account := w.account("anna@example.org", aCustomer)
+	id := w.active(account, "werft")
+	l := w.listens(client, w.as(account), eventsURL(id, viewDashboard))
+	for _, name := range []string{"state", "usage", "members"} {
+		if e := l.wait(name); strings.Contains(e.data, "<html") {
+			t.Errorf("%s is a page", name)
+		}
+	}
+	w.exec(`insert into members (tenant_id, localpart, state) values ($1, 'bob', 'active')`, id)
+	w.exec(`update tenants set failure_code = 'image.missing' where id = $1`, id) // what makes the hint
+	if e := l.wait("members"); !strings.Contains(e.data, "@bob:werft.hafen.test") {
+		t.Errorf("Bob is missing: %s", e.data)
+	}
+}
+
+// TestEndOfStreams: with the client, the session, the process, and never more than a session may have.
+func TestEndOfStreams(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.beat = 20 * time.Millisecond
+	client := w.served()
+	account := w.account("anna@example.org", aCustomer)
+	id := w.active(account, "werft")
+	anna := w.as(account)
+	path := eventsURL(id, viewDashboard)
+
+	open := []*listener{}
+	for range maxStreams {
+		l := w.listens(client, anna, path)
+		l.wait("state")
+		open = append(open, l)
+	}
+	if l := w.listens(client, anna, path); l.answer.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("one stream more than allowed: %s", l.answer.Status)
+	}
+	open[0].answer.Body.Close()
+	w.eventually("the closed stream's place is free", func() bool { return w.server.streams.count(anna.session) == maxStreams-1 })
+	other := w.as(account)
+	l := w.listens(client, other, path)
+	l.wait(":") // lives by its heartbeat
+	w.exec(`delete from sessions where id::text = $1`, other.session)
+	l.wait("")
+	if text := w.log.String(); strings.Contains(text, `"level":"ERROR"`) {
+		t.Errorf("the end of a stream is taken for a failure: %s", text)
+	}
+}
+
+// TestStreamsEndWithTheProcess, at once: a restart must not wait for live pages.
+func TestStreamsEndWithTheProcess(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := w.account("anna@example.org", aCustomer)
+	id := w.active(account, "werft")
+	listener, client := w.socket()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.server.Serve(ctx, listener) }()
+	l := w.listens(client, w.as(account), eventsURL(id, viewDashboard))
+	l.wait("state")
+	stop()
+	l.wait("")
+	select {
+	case err := <-ended:
+		w.must(err)
+	case <-time.After(5 * time.Second):
+		t.Error("the server waits for its streams")
+	}
+}
+
+func TestForeignStream(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	client := s.served()
+	b := s.as(s.ben)
+	answer, err := client.Do(b.outgoing(b.request(t.Context(), http.MethodGet, eventsURL(s.server, viewDashboard), "", nil)))
+	s.must(err)
+	defer answer.Body.Close()
+	text, _ := io.ReadAll(answer.Body)
+	if answer.StatusCode != http.StatusNotFound || strings.Contains(string(text), "werft") {
+		t.Errorf("%s: %s", answer.Status, text)
+	}
+}
+
+func (l *streams) count(session string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open[session]
+}
+
+func (w *world) eventually(what string, holds func() bool) {
+	w.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !holds() {
+		if time.Now().After(deadline) {
+			w.Fatalf("not so in time: %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
