@@ -12,7 +12,9 @@ MAKEFLAGS += --no-builtin-rules
 export CGO_ENABLED := 0
 
 # Hafen needs root: ports below 1024, files of many users, firewall rules. What compiles runs as whoever typed make.
-ENVIRONMENT := DATABASE_URL,DOCKER_HOST,HAFEN_CACHE,HAFEN_DATA,HAFEN_TEST_DATABASE_URL
+empty :=
+comma := ,
+ENVIRONMENT := $(subst $(empty) $(empty),$(comma),$(strip DATABASE_URL DOCKER_HOST $(filter HAFEN_%,$(.VARIABLES))))
 ROOT := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=$(ENVIRONMENT) env "PATH=$$PATH")
 
 TOOL := go tool -modfile=tools/go.mod

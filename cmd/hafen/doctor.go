@@ -6,16 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 )
 
 // doctorCommand is `hafen doctor`: one line for each thing Hafen needs from the machine, and the command that mends it.
-type doctorCommand struct {
-	Data        string `help:"Directory of Hafen's data." default:"/var/lib/hafen" env:"HAFEN_DATA" type:"path"`
-	DatabaseURL string `help:"PostgreSQL server to use; without it Hafen runs its own." env:"DATABASE_URL"`
-	Ports       []int  `help:"Ports the edge listens on." default:"80,443,8448"`
-}
+type doctorCommand struct{ settings }
 
 // Help is shown by `hafen doctor --help`.
 func (doctorCommand) Help() string {
@@ -36,13 +31,16 @@ func (c doctorCommand) checks() []check {
 	if c.DatabaseURL != "" {
 		checks = append(checks, databaseCheck(c.DatabaseURL))
 	} else {
-		checks = append(checks, postgresCheck(), socketCheck(filepath.Join(c.Data, "run", "pg")))
+		checks = append(checks, postgresCheck(c.cluster(nil).Dir), socketCheck(c.databaseSocket()))
 	}
 	checks = append(checks, dataCheck(c.Data), diskCheck(c.Data), firewallCheck("nft"), bridgeCheck("/proc/sys/net/bridge"))
-	for _, port := range c.Ports {
+	for _, port := range []int{c.HTTPPort, c.HTTPSPort, c.FederationPort} {
 		checks = append(checks, portCheck(port))
 	}
-	return append(checks, loopbackCheck("doctor.hafen.localhost"))
+	if c.Production {
+		return checks
+	}
+	return append(checks, loopbackCheck("doctor."+c.BaseDomain))
 }
 
 // check is one question about the machine: what is looked at, and a look that says what is there or what is missing.

@@ -90,9 +90,9 @@ func databaseCheck(dsn string) check {
 	}}
 }
 
-func postgresCheck() check {
+func postgresCheck(dataDir string) check {
 	return check{"PostgreSQL", func(context.Context) (string, error) {
-		major, dir, err := cluster.Installed()
+		major, dir, err := cluster.Installed(dataDir)
 		if err != nil {
 			return "", err // it names the package to install
 		}
@@ -215,8 +215,8 @@ func portCheck(port int) check {
 		}
 		holder := listenerOn(port)
 		switch {
-		case holder.program == ownProgram():
-			return "held by the running Hafen", nil
+		case filepath.Base(holder.program) == filepath.Base(ownProgram()): // installed here, run from a checkout there
+			return fmt.Sprintf("held by the running Hafen (process %d)", holder.pid), nil
 		case holder.pid == 0:
 			return "", ailment{wrong: "taken by another program", mend: fmt.Sprintf("sudo ss -ltnp 'sport = :%d', then stop what it shows", port)}
 		}
@@ -225,7 +225,7 @@ func portCheck(port int) check {
 }
 
 func loopbackCheck(name string) check {
-	return check{"*.hafen.localhost", func(ctx context.Context) (string, error) {
+	return check{"names of the trial", func(ctx context.Context) (string, error) {
 		addresses, err := net.DefaultResolver.LookupHost(ctx, name)
 		if err != nil {
 			// RFC 6761 section 6.3 sends all of .localhost to the loopback address; browsers do it themselves.
@@ -236,6 +236,6 @@ func loopbackCheck(name string) check {
 				return "", ailment{hint: true, wrong: fmt.Sprintf("%s is %s and not this machine", name, address), mend: "remove it from /etc/hosts or from your DNS"}
 			}
 		}
-		return "this machine", nil
+		return name + " is this machine", nil
 	}}
 }

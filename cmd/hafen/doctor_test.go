@@ -61,7 +61,12 @@ func TestImage(t *testing.T) {
 func TestDatabase(t *testing.T) {
 	t.Parallel()
 	healthy(t, databaseCheck(pgtest.Cluster(t).DSN), "server 1")
-	healthy(t, postgresCheck(), "version 1")
+	healthy(t, postgresCheck(filepath.Join(t.TempDir(), "postgres")), "version 1")
+	old := t.TempDir()
+	if err := os.WriteFile(filepath.Join(old, "PG_VERSION"), []byte("9\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ill(t, postgresCheck(old), "made by PostgreSQL 9", "apt-get install postgresql-9")
 	unreachable := "postgres://hafen:secret@/hafen?host=/nonexistent&sslmode=disable"
 	ill(t, databaseCheck(unreachable), "/nonexistent", "DATABASE_URL")
 	if _, err := databaseCheck(unreachable).look(t.Context()); strings.Contains(err.Error(), "secret") {

@@ -23,9 +23,10 @@ type programs struct {
 
 func (p programs) path(name string) string { return filepath.Join(p.dir, name) }
 
-// Installed returns the newest usable server version on this machine and the directory of its programs.
-func Installed() (major int, dir string, err error) {
-	found, err := findPrograms(installed, "")
+// Installed returns the server version that would run the cluster in dataDir, which need not exist yet, and the
+// directory of its programs.
+func Installed(dataDir string) (major int, dir string, err error) {
+	found, err := findPrograms(installed, dataDir)
 	return found.major, found.dir, err
 }
 
