@@ -34,12 +34,12 @@ type site struct {
 }
 
 // newSite makes an installation that shares nothing with any other, and removes it at the end.
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	t.Helper()
 	return newSiteOn(t, testPlan())
 }
 
-func newSiteOn(t *testing.T, plan network.Plan) *site {
+func newSiteOn(t testing.TB, plan network.Plan) *site {
 	t.Helper()
 	cluster := pgtest.Cluster(t)
 	s := &site{memory: fake.NewPorts(), docker: dockerClient(t)}
@@ -76,7 +76,7 @@ func testPlan() network.Plan {
 }
 
 // shortDir is a directory with a path short enough for a socket in it; t.TempDir's grows with the test's name.
-func shortDir(t *testing.T) string {
+func shortDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "hf")
 	must(t, err)
@@ -84,7 +84,7 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-func dockerClient(t *testing.T) *client.Client {
+func dockerClient(t testing.TB) *client.Client {
 	t.Helper()
 	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	must(t, err)
@@ -93,9 +93,9 @@ func dockerClient(t *testing.T) *client.Client {
 }
 
 // spec is that of a new tenant, which is removed at the end.
-func (s *site) spec(t *testing.T) tenant.Spec {
+func (s *site) spec(t testing.TB) tenant.Spec {
 	t.Helper()
-	spec := conformance.Spec(t)
+	spec := conformance.Spec()
 	spec.Number, spec.Image = 1+rand.IntN(10), s.image
 	t.Cleanup(func() {
 		spec.Goal = tenant.GoalRemove
@@ -107,7 +107,7 @@ func (s *site) spec(t *testing.T) tenant.Spec {
 }
 
 // converge makes the spec true.
-func (s *site) converge(t *testing.T, ctx context.Context, spec tenant.Spec) {
+func (s *site) converge(t testing.TB, ctx context.Context, spec tenant.Spec) {
 	t.Helper()
 	for range 3 {
 		observed, err := s.Observe(ctx, spec)
@@ -157,10 +157,10 @@ func (s *site) process(t *testing.T, spec tenant.Spec) string {
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	conformance.Run(t, conformance.Bench{Subject: s, Spec: s.spec, Left: s.left, Process: s.process})
+	conformance.Run(t, conformance.Bench{Subject: s, Spec: func(t *testing.T) tenant.Spec { return s.spec(t) }, Left: s.left, Process: s.process})
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

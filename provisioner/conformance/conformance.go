@@ -258,7 +258,7 @@ func (b Bench) converge(t *testing.T, spec tenant.Spec) {
 }
 
 // Spec makes the spec of a new tenant that is to run, without federation and without an image.
-func Spec(*testing.T) tenant.Spec {
+func Spec() tenant.Spec {
 	id := tenant.NewID()
 	name := tenant.MustDomain("name-" + string(id) + ".example.org")
 	return tenant.Spec{

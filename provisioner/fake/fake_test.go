@@ -17,7 +17,7 @@ func TestConformance(t *testing.T) {
 	})
 	conformance.Run(t, conformance.Bench{
 		Subject: world,
-		Spec:    conformance.Spec,
+		Spec:    func(*testing.T) tenant.Spec { return conformance.Spec() },
 		Left: func(t *testing.T, spec tenant.Spec) []string {
 			return append(world.Left(spec.ID), memory.Left(spec)...)
 		},
