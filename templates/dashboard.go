@@ -31,7 +31,7 @@ type Member struct {
 	Admin       bool
 	State       string
 	Operation   string // while MemberPending or MemberFailed: create, set_password, deactivate, reactivate
-	Failure     string // `failure.<Failure>`
+	Failure     string // of the operation: `error.<Failure>`
 	CreatedAt   time.Time
 }
 
