@@ -129,3 +129,13 @@ func seatsSentence(l Locale, s Seats) string {
 	}
 	return l.T("usage.seats.free", "Count", s.Limit-s.Used)
 }
+
+func conditionsMet(conditions []Condition) int {
+	met := 0
+	for _, c := range conditions {
+		if c.OK {
+			met++
+		}
+	}
+	return met
+}

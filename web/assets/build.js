@@ -14,7 +14,7 @@ rmSync(out, { recursive: true, force: true })
 mkdirSync(out)
 
 // Basecoat's style is one file for all its components; we take the sections of those we use, which leaves a third of it.
-const used = ['Button', 'Badge', 'Card', 'Checkbox', 'Field', 'Input', 'Label', 'Native Select', 'Radio', 'Textarea']
+const used = ['Button', 'Checkbox', 'Field', 'Input', 'Label', 'Native Select', 'Radio', 'Textarea']
 const sections = readFileSync(at('node_modules/basecoat-css/dist/styles/vega.css'), 'utf8')
   .replace(/\}\s*$/, '')
   .split(/\n  \/\* (.+?) \*\/\n/)

@@ -23,6 +23,8 @@ type Entry struct {
 	Access templates.Access
 	Status int // the HTTP status this state is answered with
 	Render func(p templates.Page) templ.Component
+	// Mail marks the HTML of a mail, which brings its own style and none of our pages' policy.
+	Mail bool
 }
 
 // Languages the entries exist in.
@@ -80,6 +82,9 @@ func show(e Entry, language string) http.Handler {
 			return
 		}
 		header(w)
+		if e.Mail {
+			w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+		}
 		w.WriteHeader(e.Status)
 		_, _ = w.Write(page.Bytes()) // the reader is gone: nothing to do
 	})

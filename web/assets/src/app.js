@@ -87,6 +87,16 @@
     for (const button of document.querySelectorAll('[aria-busy="true"]')) button.removeAttribute('aria-busy')
   })
 
+  // A live part says in words what changed, and where to go when there is nothing left to wait for.
+  let said = ''
+  document.addEventListener('htmx:load', ({ detail: { elt } }) => {
+    const find = (selector) => (elt.matches(selector) ? elt : elt.querySelector(selector))
+    const news = find('[data-say]')?.dataset.say
+    if (news && news !== said) say((said = news))
+    const goto = find('[data-goto]')?.dataset.goto
+    if (goto) location.assign(goto)
+  })
+
   // The request got no answer at all: the words are in the page.
   document.addEventListener('htmx:sendError', () => {
     const toast = document.getElementById('toast')

@@ -1,0 +1,75 @@
+package gallery
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"hafen/templates"
+	"hafen/templates/i18n"
+)
+
+type sampleMail struct {
+	name string
+	mail templates.Mail
+}
+
+// mails writes every mail once in a language.
+func mails(l *i18n.Locale) []sampleMail {
+	account := templates.MailLink{
+		Email: "anna@werft.example", URL: "https://hafen.example/verify?token=Zr8mQ4vX1pYk0sJc9bTn", Expires: now.Add(24 * time.Hour),
+	}
+	order := templates.MailOrder{
+		ServerName: "werft.example", PlanName: "Advanced", InvoiceNumber: "2026-000417", Price: price(600), Recipient: "Werft Hosting GmbH",
+		IBAN: "DE02 1203 0000 0000 2020 51", BIC: "BYLADEM1001", Reference: "2026-000417", OrderURL: "https://hafen.example/servers/t7k2m9/payment",
+	}
+	server := templates.MailServer{
+		ServerName: "werft.example", ServerURL: "https://hafen.example/servers/t7k2m9", AdminID: "@anna:werft.example", DeleteAt: now.AddDate(0, 0, 14),
+	}
+	suspended, problem := server, server
+	suspended.Code, problem.Code = "payment", "txt.missing"
+	return []sampleMail{
+		{"verify", must(templates.VerifyMail(l, account))},
+		{"known-address", must(templates.KnownAddressMail(l, templates.MailKnownAddress{
+			Email: account.Email, LoginURL: "https://hafen.example/login", ForgotURL: "https://hafen.example/password/forgot",
+		}))},
+		{"password-reset", must(templates.PasswordResetMail(l, account))},
+		{"password-changed", must(templates.PasswordChangedMail(l, templates.MailPasswordChanged{
+			Email: account.Email, At: now, Address: "203.0.113.7", ForgotURL: "https://hafen.example/password/forgot",
+		}))},
+		{"order-received", must(templates.OrderReceivedMail(l, order))},
+		{"payment-received", must(templates.PaymentReceivedMail(l, order))},
+		{"server-ready", must(templates.ServerReadyMail(l, server))},
+		{"domain-problem", must(templates.DomainProblemMail(l, problem))},
+		{"server-suspended", must(templates.ServerSuspendedMail(l, suspended))},
+		{"server-resumed", must(templates.ServerResumedMail(l, server))},
+		{"deletion-announced", must(templates.DeletionAnnouncedMail(l, server))},
+		{"server-deleted", must(templates.ServerDeletedMail(l, server))},
+	}
+}
+
+// must is for samples only: a mail that cannot be rendered is a mistake in a template.
+func must(m templates.Mail, err error) templates.Mail {
+	if err != nil {
+		panic("gallery: " + err.Error())
+	}
+	return m
+}
+
+// mailEntries shows the HTML of the mails, each alone as a mail program would.
+func mailEntries() []Entry {
+	var list []Entry
+	for i, m := range mails(i18n.For("de")) {
+		e := page(templates.Visitor, "mail-"+m.name, func(p templates.Page) templ.Component {
+			return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
+				_, err := io.WriteString(w, mails(p.Locale)[i].mail.HTML)
+				return err
+			})
+		})
+		e.Mail = true
+		list = append(list, e)
+	}
+	return list
+}
