@@ -126,7 +126,7 @@ func (s settings) listen(port int) []string {
 	case s.listensEverywhere():
 		addresses = []string{""}
 	case len(addresses) == 0:
-		addresses = []string{"127.0.0.1", "::1"}
+		addresses = loopback()
 	}
 	list := make([]string, len(addresses))
 	for i, a := range addresses {
@@ -136,3 +136,16 @@ func (s settings) listen(port int) []string {
 }
 
 func (s settings) listensEverywhere() bool { return s.Production && len(s.Listen) == 0 }
+
+// loopback is how this machine reaches itself. Some have no IPv6 at all, and then there is no ::1 to listen on.
+func loopback() []string {
+	addresses := []string{"127.0.0.1"}
+	if assigned, err := net.InterfaceAddrs(); err == nil {
+		for _, a := range assigned {
+			if prefix, ok := a.(*net.IPNet); ok && prefix.IP.Equal(net.IPv6loopback) {
+				addresses = append(addresses, "::1")
+			}
+		}
+	}
+	return addresses
+}
