@@ -115,6 +115,9 @@ func dialBackend(ctx context.Context, backend string) (net.Conn, error) {
 		return nil, err
 	}
 	dialer := net.Dialer{Timeout: dialTimeout}
+	if network == "unix" {
+		return dialSocket(ctx, dialer, address)
+	}
 	return dialer.DialContext(ctx, network, address)
 }
 
