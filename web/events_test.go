@@ -224,6 +224,19 @@ func TestStreamsEndWithTheProcess(t *testing.T) {
 	}
 }
 
+// TestStreamsOutliveTheWriteTimeout, which is for whole answers.
+func TestStreamsOutliveTheWriteTimeout(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.writeTimeout, w.server.beat = 200*time.Millisecond, 50*time.Millisecond
+	client := w.served()
+	account := w.account("anna@example.org", aCustomer)
+	l := w.listens(client, w.as(account), eventsURL(w.active(account, "werft"), viewDashboard))
+	for range 12 {
+		l.wait(":")
+	}
+}
+
 func TestForeignStream(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)

@@ -175,8 +175,7 @@ func (s *Server) setPassword(r *request) error {
 	return s.setPasswordPage(r, "", link, templates.Form{}, templates.LinkDone, err)
 }
 
-// setPasswordPage shows a link in a state, or in the one that err tells. Members read their server's language unless they
-// chose one: they are no customers of ours.
+// setPasswordPage shows a link in a state, or in the one that err tells.
 func (s *Server) setPasswordPage(r *request, token string, link controlplane.PasswordLink, form templates.Form, state templates.LinkState, err error) error {
 	told, err := linkState(err)
 	if err != nil {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"net/url"
 	"strconv"
 
@@ -59,7 +60,8 @@ func auditLink(id tenant.ID, before int64) string {
 }
 
 func auditView(e controlplane.AuditEntry) templates.AuditEntry {
-	view := templates.AuditEntry{ID: e.ID, At: e.At, Actor: actorName(e.Actor), Action: e.Action, Detail: detail(e.Detail)}
+	address, rest := auditAddress(e.Detail)
+	view := templates.AuditEntry{ID: e.ID, At: e.At, Actor: actorName(e.Actor), Address: address, Action: e.Action, Detail: rest}
 	if e.Tenant != "" {
 		view.Object, view.ObjectURL = string(e.Server), fleetPath(e.Tenant)
 		if view.Object == "" {
@@ -67,4 +69,22 @@ func auditView(e controlplane.AuditEntry) templates.AuditEntry {
 		}
 	}
 	return view
+}
+
+// auditAddress takes the client's address out of an entry's detail, where there is one: it has a place of its own.
+func auditAddress(raw json.RawMessage) (address, rest string) {
+	var fields map[string]any
+	if json.Unmarshal(raw, &fields) != nil {
+		return "", detail(raw)
+	}
+	address, _ = fields["address"].(string)
+	if address == "" {
+		return "", detail(raw)
+	}
+	delete(fields, "address")
+	others, err := json.Marshal(fields)
+	if err != nil {
+		return "", detail(raw)
+	}
+	return address, detail(others)
 }

@@ -71,8 +71,10 @@ type Server struct {
 	checks      *limiter
 	streams     streams
 	beat, look  time.Duration // of streams
-	closing     chan struct{} // closed when Serve ends: open streams end then
-	close       sync.Once
+	// writeTimeout is for whole answers; streams set their own for each piece.
+	writeTimeout time.Duration
+	closing      chan struct{} // closed when Serve ends: open streams end then
+	close        sync.Once
 }
 
 // New makes the dashboard.
@@ -92,6 +94,7 @@ func New(c Config) (*Server, error) {
 		crossOrigin: http.NewCrossOriginProtection(),
 		reads:       newLimiter(readLimit, c.Now), writes: newLimiter(writeLimit, c.Now), checks: newLimiter(checkLimit, c.Now),
 		byPath: map[string]route{}, beat: heartbeat, look: lookAgain,
+		writeTimeout: time.Minute, // adding a member waits up to ten seconds
 	}
 	if s.metrics, err = newMetrics(c.Registry); err != nil {
 		return nil, err
@@ -182,7 +185,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		// A page is some kilobytes from a process on the same machine; the edge waits for slow clients.
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      60 * time.Second, // streams set their own; adding a member waits up to ten seconds
+		WriteTimeout:      s.writeTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
