@@ -3,13 +3,16 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
 	"net/netip"
+	"os"
+	"strings"
 
 	"github.com/riverqueue/river"
 
 	"hafen/controlplane"
 	"hafen/controlplane/postgres"
+	"hafen/controlplane/smtp"
 	"hafen/provisioner"
 	"hafen/provisioner/dns"
 	"hafen/tenant"
@@ -81,7 +84,7 @@ func (c controlplaneSettings) checker(s settings) (controlplane.DomainChecker, e
 }
 
 // addMail registers what writes and sends mails. In trial mode nothing is sent: the website shows them.
-func (c controlplaneSettings) addMail(workers *river.Workers, s settings, store *postgres.Store, texts controlplane.MailTexts, log *slog.Logger) error {
+func (c controlplaneSettings) addMail(workers *river.Workers, s settings, store *postgres.Store, texts controlplane.MailTexts) error {
 	people := controlplane.NewAccounts(controlplane.AccountsConfig{Store: store, Hasher: controlplane.NewArgon2id(), Texts: texts})
 	river.AddWorker(workers, &controlplane.AccountMailWorker{Accounts: people})
 	worker := &controlplane.MailWorker{Outbox: store}
@@ -89,8 +92,26 @@ func (c controlplaneSettings) addMail(workers *river.Workers, s settings, store 
 		if c.SMTPHost == "" || c.MailFrom == "" {
 			return errors.New("--production needs --smtp-host and --mail-from: customers confirm their addresses by mail")
 		}
-		return errors.New("mail sender missing")
+		sender, err := c.mailSender()
+		if err != nil {
+			return err
+		}
+		worker.Sender = sender
 	}
 	river.AddWorker(workers, worker)
 	return nil
+}
+
+func (c controlplaneSettings) mailSender() (*smtp.Sender, error) {
+	password := ""
+	if c.SMTPPasswordFile != "" {
+		content, err := os.ReadFile(c.SMTPPasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the mail server's password: %w", err)
+		}
+		password = strings.TrimRight(string(content), "\r\n")
+	}
+	return smtp.New(smtp.Config{
+		Host: c.SMTPHost, Port: c.SMTPPort, Encryption: c.SMTPEncryption, Username: c.SMTPUser, Password: password, From: c.MailFrom,
+	})
 }

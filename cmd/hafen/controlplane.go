@@ -19,6 +19,7 @@ import (
 	"hafen/controlplane"
 	"hafen/controlplane/keyring"
 	"hafen/controlplane/postgres"
+	"hafen/controlplane/smtp"
 	"hafen/images"
 	"hafen/provisioner"
 	"hafen/provisioner/acme"
@@ -40,11 +41,12 @@ type controlplaneSettings struct {
 	Resolver        []string      `help:"Name servers that customers' records are looked up with, host:port; the system's when empty." env:"HAFEN_RESOLVER"`
 	Meter           time.Duration `help:"How old a measurement of storage may grow." default:"2m" env:"HAFEN_METER"`
 
-	SMTPHost     string `name:"smtp-host" help:"Mail server." env:"HAFEN_SMTP_HOST"`
-	SMTPPort     int    `name:"smtp-port" help:"Port of the mail server." default:"587" env:"HAFEN_SMTP_PORT"`
-	SMTPUser     string `name:"smtp-user" help:"Account on the mail server." env:"HAFEN_SMTP_USER"`
-	SMTPPassword string `name:"smtp-password" help:"Its password." env:"HAFEN_SMTP_PASSWORD"`
-	MailFrom     string `help:"Sender of mails." env:"HAFEN_MAIL_FROM"`
+	SMTPHost         string          `name:"smtp-host" help:"Mail server." env:"HAFEN_SMTP_HOST"`
+	SMTPPort         int             `name:"smtp-port" help:"Port of the mail server; the usual one of the encryption when 0." env:"HAFEN_SMTP_PORT"`
+	SMTPEncryption   smtp.Encryption `name:"smtp-encryption" help:"How the connection to the mail server is encrypted: starttls, tls (from the first byte) or none." enum:"starttls,tls,none" default:"starttls" env:"HAFEN_SMTP_ENCRYPTION"`
+	SMTPUser         string          `name:"smtp-user" help:"Account on the mail server." env:"HAFEN_SMTP_USER"`
+	SMTPPasswordFile string          `name:"smtp-password-file" help:"File with its password: a command line is for everybody to read." env:"HAFEN_SMTP_PASSWORD_FILE" type:"path"`
+	MailFrom         string          `help:"Sender of mails: an address, with a name if wished." env:"HAFEN_MAIL_FROM"`
 }
 
 // controlplaneCommand is `hafen controlplane`. It holds all keys and the Docker socket, and listens nowhere.
@@ -127,11 +129,12 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	river.AddWorker(workers, &controlplane.ReconcileWorker{Reconciler: reconciler})
 	river.AddWorker(workers, &controlplane.MemberWorker{Store: store, Mailbox: keys.Mailbox, Homeserver: accounts{prov}})
 	river.AddWorker(workers, &controlplane.TenantMailWorker{Store: store, Texts: texts})
-	if err := c.addMail(workers, s, store, texts, log); err != nil {
+	river.AddWorker(workers, &controlplane.CleanWorker{Store: store})
+	if err := c.addMail(workers, s, store, texts); err != nil {
 		return nil, err
 	}
 	jobs, err := river.NewClient(riverpgxv5.New(store.Pool()), &river.Config{
-		Workers: workers, Logger: log,
+		Workers: workers, Logger: log, PeriodicJobs: []*river.PeriodicJob{controlplane.CleanPeriodically()},
 		Queues: map[string]river.QueueConfig{
 			river.QueueDefault:          {MaxWorkers: 4, FetchCooldown: quickly},
 			controlplane.QueueReconcile: {MaxWorkers: 16, FetchCooldown: quickly},
