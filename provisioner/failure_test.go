@@ -220,3 +220,49 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestWatchTellsOfACrash(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	ended := make(chan tenant.ID, 16)
+	go s.Watch(t.Context(), func(id tenant.ID) { ended <- id })
+	spec := s.spec(t)
+	s.converge(t, t.Context(), spec)
+	// Killed again and again, for the watch may begin after the first time.
+	for {
+		_ = s.docker.ContainerKill(t.Context(), spec.ID.Container(), "KILL")
+		select {
+		case id := <-ended:
+			if id != spec.ID {
+				t.Errorf("told of %s, not of %s", id, spec.ID)
+			}
+			return
+		case <-time.After(100 * time.Millisecond):
+		case <-t.Context().Done():
+			t.Fatal("not told of a crash")
+		}
+	}
+}
+
+// A bridge with our name that is not ours, or not as it should be, is not used.
+func TestForeignBridgeIsNotUsed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	first := s.config.Network.First()
+	for name, options := range map[string]dockernetwork.CreateOptions{
+		"no label":        {Driver: "bridge"},
+		"other addresses": {Driver: "bridge", Labels: map[string]string{tenant.LabelInstallation: s.config.Installation}},
+		"lets neighbours talk": {
+			Driver: "bridge", Labels: map[string]string{tenant.LabelInstallation: s.config.Installation},
+			IPAM: &dockernetwork.IPAM{Config: []dockernetwork.IPAMConfig{{Subnet: first.Subnet.String(), Gateway: first.Address.String()}}},
+		},
+	} {
+		made, err := s.docker.NetworkCreate(t.Context(), first.Name, options)
+		must(t, err)
+		if err := s.EnsureNetwork(t.Context()); err == nil {
+			t.Errorf("%s: used", name)
+		}
+		must(t, s.docker.NetworkRemove(t.Context(), made.ID))
+	}
+	must(t, s.EnsureNetwork(t.Context()))
+}

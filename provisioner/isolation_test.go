@@ -273,7 +273,7 @@ func (s *site) testProfile(t *testing.T, spec tenant.Spec) {
 	if spec.Quota.Federation {
 		bridge, _, err := s.config.Network.Place(spec.Number)
 		must(t, err)
-		networkMode, restart = bridge.Name, "on-failure"
+		networkMode, restart = bridge.Name, "no"
 	}
 	for what, pair := range map[string][2]any{
 		"image":        {c.Image, spec.Image},

@@ -191,6 +191,12 @@ func (p *Provisioner) Inventory(ctx context.Context) ([]tenant.ID, error) {
 	return all, nil
 }
 
+// Watch calls ended with each tenant of this installation whose container has ended, until ctx is done. It is a hint: what
+// happens while the engine is away is missed. A tenant that federates is started again by nobody but the reconcile loop.
+func (p *Provisioner) Watch(ctx context.Context, ended func(tenant.ID)) {
+	p.docker.Watch(ctx, ended)
+}
+
 func (p *Provisioner) engine(spec tenant.Spec) (homeserver.Engine, error) {
 	engine, ok := p.engines[spec.Engine]
 	if !ok {

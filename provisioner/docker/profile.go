@@ -103,12 +103,13 @@ func (p Profile) render(installation string) (*container.Config, *container.Host
 	}}
 }
 
-// restartPolicy brings a crashed homeserver back at once, also while Hafen is not running. A tenant with a network is not
-// started when the engine itself starts, at boot say: the firewall is not there yet then, and without it the tenant
-// would reach what it must not. Hafen starts it, after the firewall.
+// restartPolicy brings a crashed homeserver back at once, also while Hafen is not running. Not so for a tenant with a
+// network: the engine would start it at boot as well, when the firewall is not there yet, and without it the tenant
+// reaches what it must not. ("on-failure" is no way out: the engine starts such a container at boot too when it was
+// killed with the machine.) Hafen starts it, after the firewall, and learns of a crash from [Engine.Watch].
 func restartPolicy(networked bool) container.RestartPolicy {
 	if networked {
-		return container.RestartPolicy{Name: container.RestartPolicyOnFailure}
+		return container.RestartPolicy{Name: container.RestartPolicyDisabled}
 	}
 	return container.RestartPolicy{Name: container.RestartPolicyUnlessStopped}
 }

@@ -1,0 +1,44 @@
+package docker
+
+import (
+	"context"
+	"time"
+
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
+
+	"hafen/tenant"
+)
+
+// Time between two attempts to follow an engine that is away.
+const followAgain = 2 * time.Second
+
+// Watch calls ended with each tenant of this installation whose container has ended, until ctx is done. It follows the
+// engine through its restarts, but what happens meanwhile is missed: it is a hint, and looking is the truth.
+func (e *Engine) Watch(ctx context.Context, ended func(tenant.ID)) {
+	for ctx.Err() == nil {
+		e.follow(ctx, ended)
+		select {
+		case <-ctx.Done():
+		case <-time.After(followAgain):
+		}
+	}
+}
+
+// follow returns when the engine ends the stream.
+func (e *Engine) follow(ctx context.Context, ended func(tenant.ID)) {
+	messages, failed := e.client.Events(ctx, events.ListOptions{Filters: filters.NewArgs(
+		filters.Arg("type", string(events.ContainerEventType)), filters.Arg("event", string(events.ActionDie)),
+		filters.Arg("label", tenant.LabelInstallation+"="+e.installation),
+	)})
+	for {
+		select {
+		case m := <-messages:
+			if id, err := tenant.ParseID(m.Actor.Attributes[tenant.LabelTenant]); err == nil {
+				ended(id)
+			}
+		case <-failed: // also when ctx is done
+			return
+		}
+	}
+}
