@@ -54,7 +54,7 @@ doctor: hafen ## look at every prerequisite and say how to mend what is missing
 
 .PHONY: down
 down: hafen ## stop the tenants and the database; data stays
-	$(ROOT) $(HAFEN) down
+	@$(ROOT) $(HAFEN) down
 
 .PHONY: generate
 generate: ## make the files that are made from others: pages, style sheet
