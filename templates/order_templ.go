@@ -349,7 +349,7 @@ func orderNameForm(l Locale, vm OrderName) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "\"><div class=\"space-y-5\" hx-get=\"/order/check\" hx-trigger=\"input delay:300ms, change\" hx-include=\"closest form\" hx-target=\"#name-check\" hx-sync=\"this:replace\"><fieldset><legend class=\"mb-3 text-sm font-medium\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "\"><div class=\"space-y-5\" hx-get=\"/order/check\" hx-trigger=\"input delay:300ms\" hx-include=\"closest form\" hx-target=\"#name-check\" hx-sync=\"this:replace\"><fieldset><legend class=\"mb-3 text-sm font-medium\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

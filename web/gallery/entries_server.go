@@ -163,7 +163,7 @@ func members() []templates.Member {
 		{Localpart: "anna", MatrixID: "@anna:werft.example", DisplayName: "Anna Berg", Admin: true, State: templates.MemberActive, CreatedAt: created},
 		{Localpart: "bjoern", MatrixID: "@bjoern:werft.example", DisplayName: "Björn Kühne", State: templates.MemberActive, CreatedAt: created},
 		{Localpart: "cem.yildiz-schiffsbau", MatrixID: "@cem.yildiz-schiffsbau:werft.example", State: templates.MemberPending, Operation: "set_password", CreatedAt: created},
-		{Localpart: "dora", MatrixID: "@dora:werft.example", DisplayName: "Dora", State: templates.MemberFailed, Operation: "create", Failure: "server_silent", CreatedAt: now},
+		{Localpart: "dora", MatrixID: "@dora:werft.example", DisplayName: "Dora", State: templates.MemberFailed, Operation: "create", Failure: "server.unavailable", CreatedAt: now},
 		{Localpart: "emil", MatrixID: "@emil:werft.example", DisplayName: "Emil Lund", State: templates.MemberDeactivated, CreatedAt: created},
 	}
 }

@@ -97,6 +97,11 @@
     if (goto) location.assign(goto)
   })
 
+  // What failed before is over once something else succeeds.
+  document.addEventListener('htmx:afterRequest', ({ detail }) => {
+    if (detail.successful) document.getElementById('toast')?.replaceChildren()
+  })
+
   // The request got no answer at all: the words are in the page.
   document.addEventListener('htmx:sendError', () => {
     const toast = document.getElementById('toast')
