@@ -45,6 +45,7 @@ func (f files) own(id tenant.ID) string    { return filepath.Join(f.data, string
 func (f files) sockets(id tenant.ID) string {
 	return filepath.Join(f.run, string(id))
 }
+
 func (f files) socket(id tenant.ID) string {
 	return filepath.Join(f.run, string(id), homeserver.SocketName)
 }
@@ -66,8 +67,11 @@ func (f files) revision(id tenant.ID, dataDirs []string) (string, error) {
 		return "", fmt.Errorf("read the manifest: %w", err)
 	}
 	var m manifest
-	if json.Unmarshal(content, &m) != nil {
-		return "", nil // torn
+	if !json.Valid(content) { // torn
+		return "", nil
+	}
+	if err := json.Unmarshal(content, &m); err != nil {
+		return "", fmt.Errorf("decode the manifest: %w", err)
 	}
 	for name, sum := range m.Files {
 		content, err := os.ReadFile(filepath.Join(f.config(id), filepath.Base(name)))

@@ -213,11 +213,20 @@ func (s *site) testFiles(t *testing.T, mine, neighbour tenant.Spec) {
 	expectAllowed(t, s.try(t, mine,
 		attempt{Do: "write", Target: "/data/note"}, attempt{Do: "write", Target: "/tmp/note"}, attempt{Do: "write", Target: "/run/hafen/note"}))
 	forbidden := []attempt{
-		{Do: "write", Target: "/note"}, {Do: "write", Target: "/etc/note"}, {Do: "write", Target: "/etc/hosts"}, {Do: "write", Target: "/etc/resolv.conf"},
-		{Do: "write", Target: "/config/note"}, {Do: "remove", Target: "/config/dendrite.yaml"}, {Do: "write", Target: "/config/dendrite.yaml"},
-		{Do: "write", Target: "/run/postgresql/note"}, {Do: "remove", Target: "/run/postgresql/.s.PGSQL.5432"},
-		{Do: "write", Target: "/proc/sys/net/ipv4/ip_forward"}, {Do: "write", Target: "/sys/fs/cgroup/note"}, {Do: "write", Target: "/dev/note"},
-		{Do: "read", Target: "/proc/1/root/../../etc/shadow"}, {Do: "read", Target: "/proc/kcore"},
+		{Do: "write", Target: "/note"},
+		{Do: "write", Target: "/etc/note"},
+		{Do: "write", Target: "/etc/hosts"},
+		{Do: "write", Target: "/etc/resolv.conf"},
+		{Do: "write", Target: "/config/note"},
+		{Do: "remove", Target: "/config/dendrite.yaml"},
+		{Do: "write", Target: "/config/dendrite.yaml"},
+		{Do: "write", Target: "/run/postgresql/note"},
+		{Do: "remove", Target: "/run/postgresql/.s.PGSQL.5432"},
+		{Do: "write", Target: "/proc/sys/net/ipv4/ip_forward"},
+		{Do: "write", Target: "/sys/fs/cgroup/note"},
+		{Do: "write", Target: "/dev/note"},
+		{Do: "read", Target: "/proc/1/root/../../etc/shadow"},
+		{Do: "read", Target: "/proc/kcore"},
 	}
 	for _, spec := range []tenant.Spec{mine, neighbour} { // the host's own paths mean nothing in here
 		forbidden = append(forbidden,

@@ -125,7 +125,7 @@ func (c *Cluster) Create(ctx context.Context, id tenant.ID, password []byte, con
 	role := fmt.Sprintf("ROLE %s LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT %d PASSWORD '%s'",
 		name, connections+Reserved, verifier)
 	err = c.execute(ctx, "CREATE "+role)
-	if is(err, "42710") { // duplicate_object
+	if is(err, "42710") || is(err, "23505") { // duplicate_object, or unique_violation when another is just making it
 		err = c.execute(ctx, "ALTER "+role)
 	}
 	if err != nil {
@@ -135,7 +135,7 @@ func (c *Cluster) Create(ctx context.Context, id tenant.ID, password []byte, con
 	// Synapse insists on it for that reason.
 	err = c.execute(ctx, "CREATE DATABASE "+name+" OWNER "+name+
 		" TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'")
-	if is(err, "42P04") { // duplicate_database
+	if is(err, "42P04") || is(err, "23505") { // duplicate_database, or as above: a statement goes on when its caller is killed
 		err = c.execute(ctx, "ALTER DATABASE "+name+" OWNER TO "+name)
 	}
 	if err != nil {

@@ -17,7 +17,7 @@ const followAgain = 2 * time.Second
 // engine through its restarts, but what happens meanwhile is missed: it is a hint, and looking is the truth.
 func (e *Engine) Watch(ctx context.Context, ended func(tenant.ID)) {
 	for ctx.Err() == nil {
-		e.follow(ctx, ended)
+		_ = e.follow(ctx, ended) // whatever ended it, we look again
 		select {
 		case <-ctx.Done():
 		case <-time.After(followAgain):
@@ -25,8 +25,8 @@ func (e *Engine) Watch(ctx context.Context, ended func(tenant.ID)) {
 	}
 }
 
-// follow returns when the engine ends the stream.
-func (e *Engine) follow(ctx context.Context, ended func(tenant.ID)) {
+// follow returns when the engine ends the stream, or ctx is done.
+func (e *Engine) follow(ctx context.Context, ended func(tenant.ID)) error {
 	messages, failed := e.client.Events(ctx, events.ListOptions{Filters: filters.NewArgs(
 		filters.Arg("type", string(events.ContainerEventType)), filters.Arg("event", string(events.ActionDie)),
 		filters.Arg("label", tenant.LabelInstallation+"="+e.installation),
@@ -37,8 +37,8 @@ func (e *Engine) follow(ctx context.Context, ended func(tenant.ID)) {
 			if id, err := tenant.ParseID(m.Actor.Attributes[tenant.LabelTenant]); err == nil {
 				ended(id)
 			}
-		case <-failed: // also when ctx is done
-			return
+		case err := <-failed:
+			return err
 		}
 	}
 }

@@ -67,8 +67,10 @@ func TestCheckRefuses(t *testing.T) {
 		"IPv6 subnet":     plan("fd00::/64"),
 		"bits beyond":     plan("10.0.0.1/16"),
 		"hardly anything": plan("10.0.0.0/29"),
-		"IPv6 edge": {BridgePrefix: "hafen", Subnet: netip.MustParsePrefix("10.0.0.0/16"),
-			EdgeAddresses: []netip.Addr{netip.MustParseAddr("2001:db8::1")}},
+		"IPv6 edge": {
+			BridgePrefix: "hafen", Subnet: netip.MustParsePrefix("10.0.0.0/16"),
+			EdgeAddresses: []netip.Addr{netip.MustParseAddr("2001:db8::1")},
+		},
 	} {
 		if p.Check() == nil {
 			t.Errorf("%s: accepted", name)
