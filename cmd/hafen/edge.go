@@ -98,12 +98,10 @@ func answerNames(ctx context.Context, s settings, base tenant.Domain, gateway ne
 	}
 }
 
-// gatewaySockets opens the edge's ports at the bridges' gateway, where tenants reach one another. They are bound freely (ip(7),
-// IP_FREEBIND), because the address may come later than the edge. In production the edge listens everywhere already.
-func (s settings) gatewaySockets(ctx context.Context, gateway netip.Addr) (edge.Sockets, error) {
-	if s.listensEverywhere() {
-		return edge.Sockets{}, nil
-	}
+// gatewaySockets opens what tenants look for at the bridges' gateway, where they reach one another. The sockets are bound
+// freely (ip(7), IP_FREEBIND), because the address may come later than the edge. An edge that listens everywhere has most of
+// it already.
+func (s settings) gatewaySockets(ctx context.Context, gateway netip.Addr) (sockets edge.Sockets, err error) {
 	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var bound error
 		err := raw.Control(func(fd uintptr) { bound = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_FREEBIND, 1) })
@@ -116,12 +114,15 @@ func (s settings) gatewaySockets(ctx context.Context, gateway netip.Addr) (edge.
 		}
 		return []net.Listener{listener}, nil
 	}
-	https, err := open(s.HTTPSPort)
-	if err != nil {
-		return edge.Sockets{}, err
+	if !s.listensEverywhere() || s.HTTPSPort != discoveryPort {
+		if sockets.HTTPS, err = open(discoveryPort); err != nil {
+			return edge.Sockets{}, err
+		}
 	}
-	federation, err := open(s.FederationPort)
-	return edge.Sockets{HTTPS: https, Federation: federation}, err
+	if !s.listensEverywhere() {
+		sockets.Federation, err = open(s.FederationPort)
+	}
+	return sockets, err
 }
 
 // newResolver answers tenants' questions for names: those this machine serves lead to the gateway, the rest is asked of the

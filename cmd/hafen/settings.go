@@ -96,6 +96,10 @@ func (s settings) publicAddresses() ([]netip.Addr, error) {
 	return addresses, nil
 }
 
+// discoveryPort is where a homeserver asks for another's well-known document (Server-Server API, "Resolving server names").
+// The document names the port for all the rest, but this one is fixed, wherever the world's 443 may lead on this machine.
+const discoveryPort = 443
+
 // plan is the address plan of federating tenants. A tenant reaches other tenants of this machine at its public addresses
 // too, so those are open to it at the edge's ports.
 func (s settings) plan() (network.Plan, error) {
@@ -105,7 +109,7 @@ func (s settings) plan() (network.Plan, error) {
 	}
 	plan := network.Plan{
 		BridgePrefix: s.Bridge, Subnet: subnet,
-		EdgePorts: []uint16{uint16(s.HTTPSPort), uint16(s.FederationPort)},
+		EdgePorts: []uint16{discoveryPort, uint16(s.FederationPort)},
 	}
 	addresses, err := s.publicAddresses()
 	if err != nil {
