@@ -202,11 +202,11 @@ func (p *Provisioner) checkRunning(ctx context.Context, spec tenant.Spec) error 
 	if c.State == tenant.ContainerRunning && !c.Crashed {
 		return nil
 	}
-	code := "server_crashed"
+	err = fmt.Errorf("the container is %s, its last exit code %d", c.State, c.ExitCode)
 	if c.Killed {
-		code = "server_out_of_memory"
+		return &tenant.Failure{Disposition: tenant.Retry, Code: "server_out_of_memory", Err: err}
 	}
-	return &tenant.Failure{Disposition: tenant.Retry, Code: code, Err: fmt.Errorf("the container is %s, its last exit code %d", c.State, c.ExitCode)}
+	return &tenant.Failure{Disposition: tenant.Retry, Code: "server_crashed", Err: err}
 }
 
 var administratorSecrets = []string{homeserver.ControlToken, administrator}
