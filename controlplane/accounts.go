@@ -14,7 +14,8 @@ import (
 //
 // Nothing here tells whether an address has an account: answers are the same, a password is hashed either way, and what is
 // only a mail ([Accounts.ForgotPassword], [Accounts.ResendVerification]) is left to a job, so that the request does the same
-// work for every address. Secrets in mails and cookies are 256 random bits, kept as SHA-256 only: a stolen table opens nothing.
+// work for every address. Whoever signs up for somebody else's address and then logs in is told to confirm it, as if it had
+// been free. Secrets in mails and cookies are 256 random bits, kept as SHA-256 only: a stolen table opens nothing.
 type Accounts struct{ AccountsConfig }
 
 // AccountsConfig is what Accounts needs.
@@ -49,10 +50,12 @@ type Account struct {
 // Actor is the account as the one who asks for a use case.
 func (a Account) Actor() Actor { return Actor{Account: a.ID, Email: a.Email, Operator: a.Operator} }
 
-// Credentials is an account with the hash of its password, which stays inside the use cases.
+// Credentials is an account with its hashes, which stay inside the use cases.
 type Credentials struct {
 	Account
 	PasswordHash string
+	// SignUpHash is of the password with which somebody signed up for this address although it has an account; "" for none.
+	SignUpHash string
 }
 
 // Hafen is the actor of what nobody asked for.
@@ -60,8 +63,9 @@ var Hafen = Actor{Email: "hafen"}
 
 // How long links in mails live.
 const (
-	VerifyLifetime = 24 * time.Hour
-	ResetLifetime  = time.Hour // OWASP "Forgot Password": as short as a person at a slow mailbox can bear
+	VerifyLifetime     = 24 * time.Hour
+	UnverifiedLifetime = 30 * 24 * time.Hour // of a sign-up nobody confirms
+	ResetLifetime      = time.Hour           // OWASP "Forgot Password": as short as a person at a slow mailbox can bear
 )
 
 // NewAccounts makes Accounts.

@@ -98,11 +98,8 @@ func (a *Accounts) LogIn(ctx context.Context, l LogIn) (LoggedIn, error) {
 	if err != nil {
 		return LoggedIn{}, fmt.Errorf("log in: %w", err)
 	}
-	if match == HashDiffers {
-		return LoggedIn{}, a.refuse(ctx, known.Account, l.Address)
-	}
-	if !known.Verified {
-		return LoggedIn{}, a.remindToVerify(ctx, known.Account, l.Address)
+	if match == HashDiffers || !known.Verified {
+		return LoggedIn{}, a.turnAway(ctx, known, match, l)
 	}
 	if match == HashOutdated {
 		if err := a.rehash(ctx, known, l.Password); err != nil {
@@ -110,6 +107,22 @@ func (a *Accounts) LogIn(ctx context.Context, l LogIn) (LoggedIn, error) {
 		}
 	}
 	return a.open(ctx, known.Account, l, limits, familiar)
+}
+
+// turnAway answers everybody who does not get in. A second comparison finds those who signed up for an address that has an
+// account: they are told what they would be told had it been free. All others do the same work.
+func (a *Accounts) turnAway(ctx context.Context, known Credentials, match HashMatch, l LogIn) error {
+	signUp, err := a.Hasher.Verify(ctx, known.SignUpHash, l.Password)
+	if err != nil {
+		return fmt.Errorf("log in: %w", err)
+	}
+	if match == HashDiffers && signUp == HashDiffers {
+		return a.refuse(ctx, known.Account, l.Address)
+	}
+	if err := a.remind(ctx, known.Account, l.Address); err != nil {
+		return fmt.Errorf("log in: %w", err)
+	}
+	return &tenant.Fault{Kind: tenant.Forbidden, Code: "login.unverified"}
 }
 
 // refuse notes a failed login, for an unknown address with the same statement as for a known one. What was typed is not
@@ -138,22 +151,23 @@ func (a *Accounts) open(ctx context.Context, account Account, l LogIn, limits lo
 	return LoggedIn{Cookie: cookie, Account: account}, nil
 }
 
-// remindToVerify answers a right password of an account whose address is not proven yet.
-func (a *Accounts) remindToVerify(ctx context.Context, account Account, address string) error {
-	allowed, err := a.allow(ctx, mailLimits(account.Email, address)...)
-	if err != nil {
+// remind sends once more the mail that a sign-up got: a link, or word that there is an account.
+func (a *Accounts) remind(ctx context.Context, account Account, address string) error {
+	if allowed, err := a.allow(ctx, mailLimits(account.Email, address)...); err != nil || !allowed {
 		return err
 	}
-	if allowed {
-		link, m, err := a.verification(account.Email, account.Language)
+	if account.Verified {
+		m, err := a.render(account.Email, account.Language, KnownAddressMail{Email: account.Email})
 		if err != nil {
 			return err
 		}
-		if err := a.Store.CreateVerification(ctx, account.ID, link, m); err != nil {
-			return fmt.Errorf("send another link: %w", err)
-		}
+		return a.Store.QueueMail(ctx, account.Actor(), "account.signup_known", m)
 	}
-	return &tenant.Fault{Kind: tenant.Forbidden, Code: "login.unverified"}
+	link, m, err := a.verification(account.Email, account.Language)
+	if err != nil {
+		return err
+	}
+	return a.Store.CreateVerification(ctx, account.ID, link, m)
 }
 
 func (a *Accounts) rehash(ctx context.Context, c Credentials, password string) error {

@@ -21,6 +21,9 @@ type SignUpStore interface {
 	CreateAccount(ctx context.Context, n NewAccount) error
 	// RenewSignUp gives an account that was never verified another password and link; ErrTaken when it is verified by now.
 	RenewSignUp(ctx context.Context, account string, n NewAccount) error
+	// NoteKnownSignUp records that somebody signed up for the address of a verified account, and mails its owner. The link
+	// goes nowhere; its row keeps the hash as [Credentials.SignUpHash].
+	NoteKnownSignUp(ctx context.Context, known Account, n NewAccount) error
 	// QueueMail sends a mail that changes nothing, with an audit entry.
 	QueueMail(ctx context.Context, actor Actor, action string, m Mail) error
 	// CreateVerification records another link for an account that waits for one; nothing when it is verified by now.
@@ -105,11 +108,12 @@ func (a *Accounts) signUp(ctx context.Context, n NewAccount) error {
 		return err
 	}
 	if found && known.Verified {
-		m, err := a.render(known.Email, known.Language, KnownAddressMail{Email: known.Email})
-		if err != nil {
+		_, hash := NewToken()
+		n.Link = Link{Hash: hash, Lifetime: UnverifiedLifetime}
+		if n.Mail, err = a.render(known.Email, known.Language, KnownAddressMail{Email: known.Email}); err != nil {
 			return err
 		}
-		return a.Store.QueueMail(ctx, known.Actor(), "account.signup_known", m)
+		return a.Store.NoteKnownSignUp(ctx, known.Account, n)
 	}
 	if n.Link, n.Mail, err = a.verification(n.Email, n.Language); err != nil {
 		return err

@@ -97,11 +97,26 @@ func TestSignUpTellsNothingAboutAnAddress(t *testing.T) {
 	}
 	// The owner is told, in their own language, and their password stays.
 	p.lastMail("controlplane.KnownAddressMail de", "anna@example.org")
-	_, err := p.logIn("anna@example.org", otherPassword, home)
-	wantFault(t, err, tenant.Unauthenticated, "login.wrong")
-	if _, err := p.logIn("anna@example.org", goodPassword, home); err != nil {
-		t.Error(err)
+	p.session("anna@example.org", goodPassword)
+}
+
+// Signing up and logging in at once must not tell either.
+func TestASignUpForAKnownAddressLogsInLikeANewOne(t *testing.T) {
+	t.Parallel()
+	p := newPeople(t)
+	p.member("anna@example.org")
+	for _, email := range []string{"anna@example.org", "new@example.org"} {
+		p.must(p.SignUp(t.Context(), controlplane.SignUp{Email: email, Password: otherPassword, Address: "198.51.100.1"}))
+		runs, mails := p.hasher.runs.Load(), len(p.mails())
+		_, err := p.logIn(email, otherPassword, "198.51.100.1")
+		wantFault(t, err, tenant.Forbidden, "login.unverified")
+		if work, sent := p.hasher.runs.Load()-runs, len(p.mails())-mails; work != 2 || sent != 1 {
+			t.Errorf("%s: the slow function ran %d times, %d mails", email, work, sent)
+		}
+		_, err = p.logIn(email, otherPassword+"!", "198.51.100.1")
+		wantFault(t, err, tenant.Unauthenticated, "login.wrong")
 	}
+	p.session("anna@example.org", goodPassword)
 }
 
 // A stranger who signs up with somebody's address must not get an account that its owner proves.

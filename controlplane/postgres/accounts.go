@@ -80,6 +80,22 @@ func (s *Store) startSignUp(ctx context.Context, tx pgx.Tx, a controlplane.Accou
 	return s.audit(ctx, tx, a.Actor(), "account.signup", "", from(n.Address))
 }
 
+const insertKnownSignUp = `
+insert into tokens (hash, purpose, account_id, password_hash, expires_at) values ($2, 'verify_email', $1, $3, now() + $4)`
+
+// NoteKnownSignUp implements controlplane.AccountStore.
+func (s *Store) NoteKnownSignUp(ctx context.Context, known controlplane.Account, n controlplane.NewAccount) error {
+	return s.inTx(ctx, "note a sign-up for a known address", func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, insertKnownSignUp, known.ID, n.Link.Hash, n.PasswordHash, n.Link.Lifetime); err != nil {
+			return err
+		}
+		if err := s.queueMail(ctx, tx, n.Mail); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, known.Actor(), "account.signup_known", "", from(n.Address))
+	})
+}
+
 const updateLanguage = `update accounts set language = $2 where id = $1`
 
 // UpdateLanguage implements controlplane.AccountStore.
