@@ -237,6 +237,23 @@ func TestStreamsOutliveTheWriteTimeout(t *testing.T) {
 	}
 }
 
+// TestNothingIsSentTwice: looking at the rows again and again is silent while they stay the same.
+func TestNothingIsSentTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.look, w.server.beat = 10*time.Millisecond, 100*time.Millisecond
+	client := w.served()
+	account := w.account("anna@example.org", aCustomer)
+	l := w.listens(client, w.as(account), eventsURL(w.active(account, "werft"), viewDashboard))
+	l.wait("members")
+	for beats := 0; beats < 4; {
+		if e := <-l.events; e.name != ":" {
+			t.Fatalf("%q was sent again", e.name)
+		}
+		beats++
+	}
+}
+
 func TestForeignStream(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)

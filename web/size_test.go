@@ -98,6 +98,24 @@ func TestHugeForm(t *testing.T) {
 	}
 }
 
+// TestHugeBodyOfAnything: the size is refused before anything else about the request is looked at.
+func TestHugeBodyOfAnything(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+		for _, path := range []string{"/login", "/servers", "/nowhere"} {
+			body := &endless{left: 100_000_000}
+			b := w.visitor()
+			r := b.request(t.Context(), method, path, "application/octet-stream", body)
+			r.ContentLength = body.left
+			got := b.send(r).want(http.StatusRequestEntityTooLarge)
+			if body.taken.Load() != 0 || got.header.Get("Connection") != "close" {
+				t.Errorf("%s %s: %d bytes were read, Connection: %q", method, path, body.taken.Load(), got.header.Get("Connection"))
+			}
+		}
+	}
+}
+
 func TestHugeHeader(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
