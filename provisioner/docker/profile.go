@@ -129,8 +129,9 @@ func limits(r container.Resources) tenant.Limits {
 	if r.PidsLimit != nil {
 		l.PIDs = int(*r.PidsLimit)
 	}
-	if r.MemorySwap != r.Memory {
-		l.MemoryBytes = 0 // not as we set it: to be updated
+	// -1 is what an engine makes of it on a kernel without swap accounting; there is nothing to update then.
+	if r.MemorySwap != r.Memory && r.MemorySwap != -1 {
+		l.MemoryBytes = 0 // not as we set it
 	}
 	return l
 }
