@@ -135,8 +135,14 @@ func TestLinksLeadSomewhere(t *testing.T) {
 		}
 		doc := got.doc()
 		for _, link := range []struct{ selector, attribute, method string }{
-			{"a[href]", "href", get}, {"link[href]", "href", get}, {"script[src]", "src", get}, {"form[method=get]", "action", get},
-			{"form[method=post]", "action", post}, {"[hx-post]", "hx-post", post}, {"[hx-get]", "hx-get", get}, {"[sse-connect]", "sse-connect", get},
+			{"a[href]", "href", get},
+			{"link[href]", "href", get},
+			{"script[src]", "src", get},
+			{"form[method=get]", "action", get},
+			{"form[method=post]", "action", post},
+			{"[hx-post]", "hx-post", post},
+			{"[hx-get]", "hx-get", get},
+			{"[sse-connect]", "sse-connect", get},
 			{"[data-goto]", "data-goto", get},
 		} {
 			for _, node := range doc.Find(link.selector).Nodes {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -49,16 +50,9 @@ func TestWalk(t *testing.T) {
 	if !strings.Contains(page.body, "werft.hafen.test") || !strings.Contains(page.body, "@anna:werft.hafen.test") {
 		t.Error("the last page does not name server and first account")
 	}
-	values := url.Values{}
-	form.Find("input").Each(func(_ int, node *goquery.Selection) {
-		values.Set(node.AttrOr("name", ""), node.AttrOr("value", "on"))
-	})
-	without := url.Values{}
-	for name, list := range values {
-		if name != "terms" {
-			without[name] = list
-		}
-	}
+	values := values(form)
+	without := maps.Clone(values)
+	delete(without, "terms")
 	b.post("/order", without).want(http.StatusUnprocessableEntity)
 	if n := w.count(`select count(*) from tenants`); n != 0 {
 		t.Fatal("a server was ordered without agreeing to the terms")
@@ -86,6 +80,15 @@ func TestWalk(t *testing.T) {
 	link, _, _ := strings.Cut(rest, `"`)
 	link, _, _ = strings.Cut(link, `<`)
 	w.setsOwnPassword(link)
+}
+
+// values is a form as it stands, with its boxes ticked.
+func values(form *goquery.Selection) url.Values {
+	filled := url.Values{}
+	form.Find("input").Each(func(_ int, node *goquery.Selection) {
+		filled.Set(node.AttrOr("name", ""), node.AttrOr("value", "on"))
+	})
+	return filled
 }
 
 // setsOwnPassword is the first member behind their link.
@@ -131,8 +134,13 @@ func TestSignUpMistakes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, row := range [][2]string{
-		{"", password}, {"anna", password}, {"anna@", password}, {"anna@example.org", ""}, {"anna@example.org", "short"},
-		{"anna@example.org", "passwordpassword"}, {strings.Repeat("a", 300) + "@example.org", password},
+		{"", password},
+		{"anna", password},
+		{"anna@", password},
+		{"anna@example.org", ""},
+		{"anna@example.org", "short"},
+		{"anna@example.org", "passwordpassword"},
+		{strings.Repeat("a", 300) + "@example.org", password},
 	} {
 		for _, language := range []string{"de", "en"} {
 			b := w.visitor()
