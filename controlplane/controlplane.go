@@ -21,8 +21,5 @@ type Actor struct {
 	Operator bool
 }
 
-// errUnknown is given for a server that does not exist and for one that is somebody else's: the two must look alike.
-func errUnknown() error { return &tenant.Fault{Kind: tenant.NotFound, Code: "tenant.unknown"} }
-
 // errOperator is given when a customer asks for what only operators may do.
 func errOperator() error { return &tenant.Fault{Kind: tenant.Forbidden, Code: "operator.only"} }

@@ -29,7 +29,8 @@ var (
 )
 
 // meteredBody passes a request's body on while it keeps within its limit and its pace. Reads may outlive the handler: the
-// transport's goroutine makes them. After finish nothing is passed on or counted any more.
+// transport's goroutine makes them. After finish nothing is passed on or counted any more, and the connection, which is
+// another request's by then, is not touched.
 type meteredBody struct {
 	source  io.ReadCloser
 	limit   int64
@@ -45,7 +46,12 @@ type meteredBody struct {
 }
 
 func (e *Edge) metered(w http.ResponseWriter, r *http.Request, limit int64) *meteredBody {
-	return &meteredBody{source: r.Body, limit: limit, control: http.NewResponseController(w), now: e.config.Now}
+	control := http.NewResponseController(w)
+	if r.ProtoMajor == 1 {
+		// Or net/http would read the body before it writes an answer that a homeserver gave without reading it.
+		control.EnableFullDuplex()
+	}
+	return &meteredBody{source: r.Body, limit: limit, control: control, now: e.config.Now}
 }
 
 func (b *meteredBody) Read(p []byte) (int, error) {
@@ -53,12 +59,7 @@ func (b *meteredBody) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := b.source.Read(p)
-	mine := b.account(n, err)
-	if mine != nil || err != nil {
-		// A deadline left behind would end the wait for the answer: net/http goes on reading to notice a client's leaving.
-		b.control.SetReadDeadline(time.Time{})
-	}
-	if mine != nil {
+	if mine := b.account(n, err); mine != nil {
 		return 0, mine
 	}
 	return n, err
@@ -94,8 +95,12 @@ func (b *meteredBody) account(n int, err error) error {
 		b.err = errOverStorage
 	case errors.Is(err, os.ErrDeadlineExceeded), err == nil && late > 0 && b.read < int64(late/time.Second)*bodyMinimum:
 		b.err = errTooSlow
-	case err != nil && err != io.EOF:
+	case err != nil && !errors.Is(err, io.EOF):
 		b.err = errClientLeft
+	}
+	if b.err != nil || err != nil {
+		// A deadline left behind would end the wait for the answer: net/http goes on reading to notice a client's leaving.
+		b.control.SetReadDeadline(time.Time{})
 	}
 	return b.err
 }
@@ -124,7 +129,7 @@ func linger(w http.ResponseWriter, body io.Reader) {
 	if control.Flush() != nil || control.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
-	io.CopyN(io.Discard, body, lingerBytes)
+	_, _ = io.CopyN(io.Discard, body, lingerBytes)
 }
 
 // Bounds of lingering: nginx waits as long (lingering_timeout 5 s); the bytes are what a client on a fast line may have

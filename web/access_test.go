@@ -68,11 +68,7 @@ func (s *scene) ask(b *browser, route route) *answer {
 }
 
 func (s *scene) routes() []route {
-	var list []route
-	for _, route := range s.world.server.routes() {
-		list = append(list, route)
-	}
-	return list
+	return s.world.server.routes()
 }
 
 // verdict is what became of a request, as far as access is concerned.

@@ -3,6 +3,7 @@ package web
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -39,7 +40,7 @@ func (s *Server) caught(r *request, next echo.HandlerFunc) (err error) {
 		if p == nil {
 			return
 		}
-		if p == http.ErrAbortHandler {
+		if failure, ok := p.(error); ok && errors.Is(failure, http.ErrAbortHandler) {
 			panic(p)
 		}
 		err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())

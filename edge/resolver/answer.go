@@ -116,8 +116,8 @@ func (r *Resolver) ask(ctx context.Context, q dns.Question, reply *dns.Msg) {
 		return
 	}
 	reply.Rcode = told.Rcode
-	dropped := 0
-	reply.Answer, dropped = harmless(told.Answer)
+	answer, dropped := harmless(told.Answer)
+	reply.Answer = answer
 	for _, record := range told.Ns {
 		if record.Header().Rrtype == dns.TypeSOA {
 			reply.Ns = append(reply.Ns, record) // how long a "no" may be remembered (RFC 2308)

@@ -113,7 +113,7 @@ func (r *Resolver) Run(ctx context.Context) error {
 	last, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
 	for _, server := range servers {
-		server.ShutdownContext(last)
+		_ = server.ShutdownContext(last) // it ends anyway: what is open is a question nobody waits for
 	}
 	r.close()
 	running.Wait()

@@ -113,7 +113,7 @@ func talk(t *testing.T, s *smtptest.Server, lines ...[2]string) {
 		if _, err := fmt.Fprint(conn, l[0]); err != nil {
 			t.Fatal(err)
 		}
-		line := ""
+		var line string
 		for {
 			if line, err = in.ReadLine(); err != nil || len(line) < 4 || line[3] != '-' {
 				break
