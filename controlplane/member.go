@@ -260,12 +260,12 @@ func (m *Members) wait(ctx context.Context, id tenant.ID, operation string) (boo
 	}
 }
 
-// Dendrite refuses passwords over 512 bytes (its internal/validate.go); Synapse does too. Eight is the shortest both take.
+// Homeservers keep passwords as bcrypt hashes, which take 72 bytes; Dendrite answers a longer one with an error of its own.
 func checkMemberPassword(p string) error {
 	switch {
 	case utf8.RuneCountInString(p) < 10:
 		return &tenant.Fault{Kind: tenant.Invalid, Code: "password.member_short", Field: "password"}
-	case len(p) > 256:
+	case len(p) > 72:
 		return &tenant.Fault{Kind: tenant.Invalid, Code: "password.long", Field: "password"}
 	}
 	return nil

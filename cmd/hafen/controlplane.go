@@ -155,6 +155,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 			(&controlplane.CertificateKeeper{Host: base, Store: store.Certificates(), Issuer: issuer, Log: log}).Run,
 			(&controlplane.Cleaner{Store: store, Log: log}).Run,
 			(&networkKeeper{prov, log}).run,
+			(&crashWatcher{prov, store, log}).run,
 		})
 	}
 	return l, nil
@@ -301,4 +302,20 @@ func (k *networkKeeper) run(ctx context.Context) error {
 			k.log.ErrorContext(ctx, "the tenants' network is not as it should be, will be tried again", "error", err)
 		}
 	}
+}
+
+// crashWatcher has a tenant looked at as soon as its container ends. The sweep would find it too, minutes later.
+type crashWatcher struct {
+	provisioner *provisioner.Provisioner
+	store       *postgres.Store
+	log         *slog.Logger
+}
+
+func (w *crashWatcher) run(ctx context.Context) error {
+	w.provisioner.Watch(ctx, func(id tenant.ID) {
+		if err := w.store.Nudge(ctx, id); err != nil && ctx.Err() == nil {
+			w.log.ErrorContext(ctx, "an ended container was not reported; the sweep will find it", "tenant", id, "error", err)
+		}
+	})
+	return nil
 }

@@ -10,7 +10,10 @@ import (
 	"hafen/tenant"
 )
 
-const releaseLeases = `update tenants set lease_owner = '', lease_until = '-infinity' where lease_owner = $1`
+// Work that was under a lease is overdue at once: nobody else will do it.
+const releaseLeases = `
+update tenants set lease_owner = '', lease_until = '-infinity', requested_at = least(requested_at, now() - interval '5 seconds')
+where lease_owner = $1`
 
 // ReleaseLeases gives up the leases of an owner that has just started.
 func (s *Store) ReleaseLeases(ctx context.Context, owner string) error {
@@ -27,7 +30,7 @@ select id from tenants
 where status not in ('awaiting_payment', 'awaiting_domain', 'deleted') and lease_until < now() and (
 	retry_at <= now()
 	or retry_at is null and (
-		reconciled < wanted and requested_at < now() - interval '5 seconds'
+		reconciled < wanted and requested_at <= now() - interval '5 seconds'
 		or status = 'deleting' and delete_after <= now() and requested_at < now() - interval '5 seconds'
 		or greatest(checked_at, requested_at) < now() - interval '5 minutes'))
 order by requested_at limit 200
