@@ -36,8 +36,9 @@ test: setup-tests images ## set the machine up and run every test, browser and D
 check: setup-check generated format lint test vulnerabilities ## what CI runs: generated files, format, lint, every test, known holes
 
 .PHONY: bench
-bench: setup images ## measure what the issue promises; writes bench/results.json
-	$(ROOT) go run ./bench
+bench: images ## measure what the issue promises; writes bench/results.json
+	@go build -o bin/bench ./bench
+	@$(ROOT) bin/bench
 
 .PHONY: gallery
 gallery: hafen ## show every page with sample data, without database or Docker
