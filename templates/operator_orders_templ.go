@@ -418,7 +418,7 @@ func ordersTable(l Locale, rows []OperatorOrder) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = confirm(l.T("operator.cancel"), l.T("operator.cancel.text", "Number", o.InvoiceNumber), l.T("payment.cancel.submit"), link("/operator/orders/", o.ID, "/cancel")).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = confirm(confirmation{l.T("operator.cancel"), l.T("operator.cancel.text", "Number", o.InvoiceNumber), l.T("payment.cancel.submit"), link("/operator/orders/", o.ID, "/cancel"), true}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

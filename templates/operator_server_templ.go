@@ -354,13 +354,13 @@ func operatorActions(l Locale, vm OperatorServer) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if vm.CanRetry {
-			templ_7745c5c3_Err = confirm(l.T("operator.retry"), l.T("operator.retry.text"), l.T("operator.retry"), link("/operator/servers/", vm.Server.ID, "/retry")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = confirm(confirmation{l.T("operator.retry"), l.T("operator.retry.text"), l.T("operator.retry"), link("/operator/servers/", vm.Server.ID, "/retry"), false}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		}
 		if vm.CanResume {
-			templ_7745c5c3_Err = confirm(l.T("operator.resume"), l.T("operator.resume.text"), l.T("operator.resume"), link("/operator/servers/", vm.Server.ID, "/resume")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = confirm(confirmation{l.T("operator.resume"), l.T("operator.resume.text"), l.T("operator.resume"), link("/operator/servers/", vm.Server.ID, "/resume"), false}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -5,8 +5,7 @@ type Ready struct {
 	Server        Server
 	HomeserverURL string // "https://matrix.example.org"
 	AdminID       string // "@anna:example.org"
-	// SetPasswordURL is the single-use link for the first administrator; "" once used.
-	// POST /servers/{id}/admin-link makes a new one.
+	// SetPasswordURL is a single-use link for the first administrator, to pass on; "" where none was asked for.
 	SetPasswordURL string
 	Trial          bool // says that the clients must trust the trial CA first
 }
