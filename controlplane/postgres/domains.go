@@ -26,7 +26,7 @@ func (s *Store) FindDomain(ctx context.Context, id tenant.ID) (v controlplane.Do
 		err = json.Unmarshal(report, &v.Report)
 	}
 	if err != nil {
-		return v, fmt.Errorf("find domain of %s: %w", id, err)
+		return v, fmt.Errorf("find domain of %s: %w", id, translate(err))
 	}
 	return v, nil
 }
@@ -36,7 +36,7 @@ const requestDomainCheck = `update domains set check_after = now() where tenant_
 // RequestDomainCheck makes a domain due now.
 func (s *Store) RequestDomainCheck(ctx context.Context, id tenant.ID) error {
 	if _, err := s.pool.Exec(ctx, requestDomainCheck, id); err != nil {
-		return fmt.Errorf("request check of %s: %w", id, err)
+		return fmt.Errorf("request check of %s: %w", id, translate(err))
 	}
 	return nil
 }
@@ -60,7 +60,7 @@ returning t.id, t.server_name, t.host, d.token`
 func (s *Store) ClaimDomains(ctx context.Context, most int) ([]controlplane.DomainClaim, error) {
 	rows, err := s.pool.Query(ctx, claimDomains, most)
 	if err != nil {
-		return nil, fmt.Errorf("claim domains: %w", err)
+		return nil, fmt.Errorf("claim domains: %w", translate(err))
 	}
 	return collect(rows, func(row pgx.CollectableRow) (c controlplane.DomainClaim, err error) {
 		err = row.Scan(&c.Tenant, &c.ServerName, &c.Host, &c.Token)
@@ -117,7 +117,7 @@ func (s *Store) RecordDomain(ctx context.Context, id tenant.ID, report tenant.Do
 		// Another customer has proven the same name first. This one learns it from the page; the report itself is lost with
 		// the transaction and taken again at the next look.
 		if _, err := s.pool.Exec(ctx, refuseDomain, id); err != nil {
-			return fmt.Errorf("refuse domain of %s: %w", id, err)
+			return fmt.Errorf("refuse domain of %s: %w", id, translate(err))
 		}
 		return nil
 	}

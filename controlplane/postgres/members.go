@@ -26,7 +26,7 @@ order by m.localpart <> t.first_admin, m.localpart`
 func (s *Store) ListMembers(ctx context.Context, id tenant.ID) ([]controlplane.Member, error) {
 	rows, err := s.pool.Query(ctx, listMembers, id)
 	if err != nil {
-		return nil, fmt.Errorf("list members of %s: %w", id, err)
+		return nil, fmt.Errorf("list members of %s: %w", id, translate(err))
 	}
 	return collect(rows, func(row pgx.CollectableRow) (m controlplane.Member, err error) {
 		var server tenant.Domain
@@ -124,7 +124,7 @@ const findOperation = `select finished_at is not null, code from member_operatio
 // FindOperation says where an operation stands.
 func (s *Store) FindOperation(ctx context.Context, id string) (o controlplane.Operation, err error) {
 	if err := s.pool.QueryRow(ctx, findOperation, id).Scan(&o.Finished, &o.Code); err != nil {
-		return o, fmt.Errorf("find operation %s: %w", id, err)
+		return o, fmt.Errorf("find operation %s: %w", id, translate(err))
 	}
 	return o, nil
 }
@@ -168,7 +168,7 @@ func (s *Store) ClaimOperation(ctx context.Context, id string) (c controlplane.O
 // ReleaseOperation lets another attempt claim it.
 func (s *Store) ReleaseOperation(ctx context.Context, id string) error {
 	if _, err := s.pool.Exec(ctx, releaseOperation, id); err != nil {
-		return fmt.Errorf("release operation %s: %w", id, err)
+		return fmt.Errorf("release operation %s: %w", id, translate(err))
 	}
 	return nil
 }
@@ -263,7 +263,7 @@ func (s *Store) FindPasswordLink(ctx context.Context, token string) (l controlpl
 	case errors.Is(err, pgx.ErrNoRows):
 		return l, &tenant.Fault{Kind: tenant.NotFound, Code: "token.unknown"}
 	case err != nil:
-		return l, fmt.Errorf("find password link: %w", err)
+		return l, fmt.Errorf("find password link: %w", translate(err))
 	case used:
 		return l, &tenant.Fault{Kind: tenant.Conflict, Code: "token.used"}
 	case expired:

@@ -23,7 +23,7 @@ select case
 func (s *Store) NameHolder(ctx context.Context, name tenant.Domain) (string, error) {
 	var holder string
 	if err := s.pool.QueryRow(ctx, nameHolder, name).Scan(&holder); err != nil {
-		return "", fmt.Errorf("find holder of %s: %w", name, err)
+		return "", fmt.Errorf("find holder of %s: %w", name, translate(err))
 	}
 	return holder, nil
 }
@@ -130,14 +130,14 @@ const findOrder = `select ` + orderColumns + orderTables + ` where o.tenant_id =
 func (s *Store) FindOrder(ctx context.Context, id tenant.ID) (controlplane.OrderView, error) {
 	rows, err := s.pool.Query(ctx, findOrder, id)
 	if err != nil {
-		return controlplane.OrderView{}, fmt.Errorf("find order of %s: %w", id, err)
+		return controlplane.OrderView{}, fmt.Errorf("find order of %s: %w", id, translate(err))
 	}
 	order, err := pgx.CollectExactlyOneRow(rows, scanOrder)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return order, &tenant.Fault{Kind: tenant.NotFound, Code: "order.unknown"}
 	}
 	if err != nil {
-		return order, fmt.Errorf("find order of %s: %w", id, err)
+		return order, fmt.Errorf("find order of %s: %w", id, translate(err))
 	}
 	return order, nil
 }
@@ -148,7 +148,7 @@ const listOrders = `select ` + orderColumns + orderTables + ` where $1 = '' or o
 func (s *Store) ListOrders(ctx context.Context, status string) ([]controlplane.OrderView, error) {
 	rows, err := s.pool.Query(ctx, listOrders, status)
 	if err != nil {
-		return nil, fmt.Errorf("list orders: %w", err)
+		return nil, fmt.Errorf("list orders: %w", translate(err))
 	}
 	return collect(rows, scanOrder, "list orders")
 }

@@ -32,7 +32,7 @@ const listPlans = `select ` + planColumns + ` from plans p where p.visible order
 func (s *Store) ListPlans(ctx context.Context) ([]tenant.Plan, error) {
 	rows, err := s.pool.Query(ctx, listPlans)
 	if err != nil {
-		return nil, fmt.Errorf("list plans: %w", err)
+		return nil, fmt.Errorf("list plans: %w", translate(err))
 	}
 	return collect(rows, scanPlan, "list plans")
 }
@@ -43,14 +43,14 @@ const findPlan = `select ` + planColumns + ` from plans p where p.id = $1 and p.
 func (s *Store) FindPlan(ctx context.Context, id tenant.PlanID) (tenant.Plan, error) {
 	rows, err := s.pool.Query(ctx, findPlan, id)
 	if err != nil {
-		return tenant.Plan{}, fmt.Errorf("find plan %s: %w", id, err)
+		return tenant.Plan{}, fmt.Errorf("find plan %s: %w", id, translate(err))
 	}
 	plan, err := pgx.CollectExactlyOneRow(rows, scanPlan)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return tenant.Plan{}, &tenant.Fault{Kind: tenant.NotFound, Code: "plan.unknown", Field: "plan"}
 	}
 	if err != nil {
-		return tenant.Plan{}, fmt.Errorf("find plan %s: %w", id, err)
+		return tenant.Plan{}, fmt.Errorf("find plan %s: %w", id, translate(err))
 	}
 	return plan, nil
 }
@@ -58,7 +58,7 @@ func (s *Store) FindPlan(ctx context.Context, id tenant.PlanID) (tenant.Plan, er
 func collect[T any](rows pgx.Rows, scan pgx.RowToFunc[T], doing string) ([]T, error) {
 	list, err := pgx.CollectRows(rows, scan)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", doing, err)
+		return nil, fmt.Errorf("%s: %w", doing, translate(err))
 	}
 	return list, nil
 }

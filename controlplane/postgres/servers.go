@@ -42,14 +42,14 @@ const findServer = `select ` + serverColumns + serverTables + ` where t.id = $1 
 func (s *Store) FindServer(ctx context.Context, account string, id tenant.ID) (controlplane.Server, error) {
 	rows, err := s.pool.Query(ctx, findServer, id, account)
 	if err != nil {
-		return controlplane.Server{}, fmt.Errorf("find server %s: %w", id, err)
+		return controlplane.Server{}, fmt.Errorf("find server %s: %w", id, translate(err))
 	}
 	server, err := pgx.CollectExactlyOneRow(rows, scanServer)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return server, &tenant.Fault{Kind: tenant.NotFound, Code: "tenant.unknown"}
 	}
 	if err != nil {
-		return server, fmt.Errorf("find server %s: %w", id, err)
+		return server, fmt.Errorf("find server %s: %w", id, translate(err))
 	}
 	server.Conditions, err = s.listConditions(ctx, id)
 	return server, err
@@ -60,7 +60,7 @@ const listConditions = `select kind, ok, code, since from conditions where tenan
 func (s *Store) listConditions(ctx context.Context, id tenant.ID) ([]tenant.Condition, error) {
 	rows, err := s.pool.Query(ctx, listConditions, id)
 	if err != nil {
-		return nil, fmt.Errorf("list conditions of %s: %w", id, err)
+		return nil, fmt.Errorf("list conditions of %s: %w", id, translate(err))
 	}
 	return collect(rows, func(row pgx.CollectableRow) (c tenant.Condition, err error) {
 		err = row.Scan(&c.Kind, &c.OK, &c.Code, &c.Since)
@@ -75,7 +75,7 @@ where t.account_id::text = $1 and (t.status <> 'deleted' or t.deleted_at > now()
 func (s *Store) ListServers(ctx context.Context, account string) ([]controlplane.Server, error) {
 	rows, err := s.pool.Query(ctx, listServers, account)
 	if err != nil {
-		return nil, fmt.Errorf("list servers: %w", err)
+		return nil, fmt.Errorf("list servers: %w", translate(err))
 	}
 	return collect(rows, scanServer, "list servers")
 }
@@ -94,26 +94,26 @@ func (s *Store) SearchServers(ctx context.Context, f controlplane.ServerFilter) 
 	like := "%" + likeEscaper.Replace(f.Search) + "%"
 	err := s.pool.QueryRow(ctx, searchCount, string(f.Status), f.Search, like).Scan(&page.Total)
 	if err != nil {
-		return page, fmt.Errorf("count servers: %w", err)
+		return page, fmt.Errorf("count servers: %w", translate(err))
 	}
 	rows, err := s.pool.Query(ctx, searchPage, string(f.Status), f.Search, like,
 		controlplane.ServersPerPage, (f.Page-1)*controlplane.ServersPerPage)
 	if err != nil {
-		return page, fmt.Errorf("search servers: %w", err)
+		return page, fmt.Errorf("search servers: %w", translate(err))
 	}
 	if page.Servers, err = collect(rows, scanServer, "search servers"); err != nil {
 		return page, err
 	}
 	rows, err = s.pool.Query(ctx, countStates)
 	if err != nil {
-		return page, fmt.Errorf("count states: %w", err)
+		return page, fmt.Errorf("count states: %w", translate(err))
 	}
 	var (
 		status tenant.Status
 		count  int
 	)
 	if _, err := pgx.ForEachRow(rows, []any{&status, &count}, func() error { page.ByState[status] = count; return nil }); err != nil {
-		return page, fmt.Errorf("count states: %w", err)
+		return page, fmt.Errorf("count states: %w", translate(err))
 	}
 	return page, nil
 }
@@ -128,7 +128,7 @@ order by id`
 func (s *Store) ListStepRuns(ctx context.Context, id tenant.ID, most int) ([]controlplane.StepRun, error) {
 	rows, err := s.pool.Query(ctx, listStepRuns, id, most)
 	if err != nil {
-		return nil, fmt.Errorf("list steps of %s: %w", id, err)
+		return nil, fmt.Errorf("list steps of %s: %w", id, translate(err))
 	}
 	return collect(rows, func(row pgx.CollectableRow) (r controlplane.StepRun, err error) {
 		err = row.Scan(&r.Step, &r.StartedAt, &r.FinishedAt, &r.Code, &r.Detail)
@@ -146,7 +146,7 @@ order by date_trunc('hour', measured_at), measured_at desc`
 func (s *Store) ListUsage(ctx context.Context, id tenant.ID, since time.Time) ([]controlplane.UsagePoint, error) {
 	rows, err := s.pool.Query(ctx, listUsage, id, since)
 	if err != nil {
-		return nil, fmt.Errorf("list usage of %s: %w", id, err)
+		return nil, fmt.Errorf("list usage of %s: %w", id, translate(err))
 	}
 	return collect(rows, func(row pgx.CollectableRow) (p controlplane.UsagePoint, err error) {
 		err = row.Scan(&p.At, &p.DatabaseBytes, &p.MediaBytes)

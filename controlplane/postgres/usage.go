@@ -21,7 +21,7 @@ order by t.number limit $2`
 func (s *Store) ListUnmeasured(ctx context.Context, age time.Duration, most int) ([]tenant.Spec, error) {
 	rows, err := s.pool.Query(ctx, listUnmeasured, age, most)
 	if err != nil {
-		return nil, fmt.Errorf("list unmeasured tenants: %w", err)
+		return nil, fmt.Errorf("list unmeasured tenants: %w", translate(err))
 	}
 	return collect(rows, func(row pgx.CollectableRow) (tenant.Spec, error) {
 		claim, err := scanClaim(row)
@@ -64,7 +64,7 @@ delete from usage u where measured_at < now() - interval '90 days' or (measured_
 // ThinUsage removes measurements that no page shows any more.
 func (s *Store) ThinUsage(ctx context.Context) error {
 	if _, err := s.pool.Exec(ctx, thinUsage); err != nil {
-		return fmt.Errorf("thin usage: %w", err)
+		return fmt.Errorf("thin usage: %w", translate(err))
 	}
 	return nil
 }
@@ -79,7 +79,7 @@ order by e.id desc limit $3`
 func (s *Store) ListAudit(ctx context.Context, f controlplane.AuditFilter) ([]controlplane.AuditEntry, error) {
 	rows, err := s.pool.Query(ctx, listAudit, string(f.Tenant), f.Before, f.Most)
 	if err != nil {
-		return nil, fmt.Errorf("list audit: %w", err)
+		return nil, fmt.Errorf("list audit: %w", translate(err))
 	}
 	return collect(rows, func(row pgx.CollectableRow) (e controlplane.AuditEntry, err error) {
 		err = row.Scan(&e.ID, &e.At, &e.Actor, &e.Action, &e.Tenant, &e.Server, &e.Detail)
@@ -92,7 +92,7 @@ const findInstallation = `select id from installation`
 // Installation is this installation's id, which its containers carry.
 func (s *Store) Installation(ctx context.Context) (id string, err error) {
 	if err := s.pool.QueryRow(ctx, findInstallation).Scan(&id); err != nil {
-		return "", fmt.Errorf("find the installation's id: %w", err)
+		return "", fmt.Errorf("find the installation's id: %w", translate(err))
 	}
 	return id, nil
 }
