@@ -40,7 +40,7 @@ func (s *Server) answerFailure(r *request, vm templates.Failure) error {
 	return r.render(vm.Status, templates.FailurePage(s.page(r), vm))
 }
 
-// judge finds status and code. What is our own fault is logged here, once, and told nobody else.
+// judge finds status and code. What is our own fault, or our database's, is logged here, once, and told nobody else.
 func (s *Server) judge(r *request, err error) (status int, code string) {
 	if h, ok := errors.AsType[*echo.HTTPError](err); ok {
 		return h.Code, "" // the router's own: unknown path, method not allowed; the status has its sentence
@@ -51,7 +51,7 @@ func (s *Server) judge(r *request, err error) (status int, code string) {
 	}
 	fault := tenant.FaultOf(err)
 	status = httpStatus(fault.Kind)
-	if status == http.StatusInternalServerError {
+	if status >= http.StatusInternalServerError {
 		s.Log.ErrorContext(r.ctx(), "request failed", "request", r.id, "route", r.route.path, "error", err)
 	}
 	return status, fault.Code

@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
 	"hafen/controlplane"
+	"hafen/controlplane/postgres"
 	"hafen/tenant"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // broken is an order store whose price list fails as told.
@@ -117,5 +121,46 @@ func TestAssetsAreKept(t *testing.T) {
 	}
 	if cookies := got.header.Values("Set-Cookie"); len(cookies) > 0 {
 		t.Errorf("the style sheet sets cookies: %v", cookies)
+	}
+}
+
+// TestDatabaseAway: the dashboard says that it is unavailable for a while, and does not call it a fault of its own.
+func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
+	away, err := pgxpool.New(t.Context(), "postgres:///hafen?host="+url.QueryEscape(t.TempDir())) // no socket there
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := postgres.New(away, postgres.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	w := newWorld(t, func(c *Config) {
+		orders, servers, accounts := c.Orders.OrdersConfig, c.Servers.ServersConfig, c.Accounts.AccountsConfig
+		orders.Store, servers.Store, accounts.Store, c.Mails = store, store, store, store
+		c.Orders, c.Servers, c.Accounts = controlplane.NewOrders(orders), controlplane.NewServers(servers), controlplane.NewAccounts(accounts)
+	})
+	loggedIn := w.visitor()
+	loggedIn.cookies[sessionCookie] = strings.Repeat("A", 43)
+	for _, language := range []string{"de", "en"} {
+		b := w.visitor()
+		b.language, loggedIn.language = language, language
+		for name, got := range map[string]*answer{
+			"front page": b.get("/"), "login": b.post("/login", fields("email", "anna@example.org", "password", password)),
+			"sign-up": b.post("/signup", fields("email", "anna@example.org", "password", password)), "session": loggedIn.get("/servers"),
+			"reset": b.get("/password/reset?token=x"), "mails": b.get("/trial/mails"),
+		} {
+			if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+				t.Errorf("%s: %d", name, got.status)
+			}
+			if strings.Contains(got.body, "postgres") || strings.Contains(got.body, "dial") {
+				t.Errorf("%s: the page tells of the machine", name)
+			}
+		}
+		b.get("/login").want(http.StatusOK) // what needs no database is there
+	}
+	if loggedIn.cookies[sessionCookie] == "" {
+		t.Error("a session is thrown away because the database is")
 	}
 }
