@@ -29,6 +29,7 @@ func (e *Edge) serveDashboard(w http.ResponseWriter, r *http.Request) {
 		forwarder: e.forwarder, backend: &e.dashboard.backend, room: &e.dashboard.room,
 		target: target{path: path, query: query, ask: ask}, body: e.metered(w, r, maxBody),
 	}
+	defer p.body.finish()
 	p.fail = func(w http.ResponseWriter, _ *http.Request, err error) {
 		switch {
 		case errors.Is(p.body.failure(), errTooLarge):

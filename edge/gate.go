@@ -14,7 +14,8 @@ type upload struct {
 	meter    *meter
 	reserved int64
 	body     *meteredBody
-	status   int // what the homeserver answered; 0 when it did not
+	kept     bool // the homeserver said so
+	settled  bool
 	now      func() time.Time
 }
 
@@ -50,10 +51,21 @@ func (u *upload) extend(n int64) bool {
 	return true
 }
 
-// settle releases the reservation; what the homeserver has kept counts as used from here on.
+// answered settles as soon as the homeserver has spoken, so that whoever has read the answer finds the space given back,
+// or counted.
+func (u *upload) answered(status int) {
+	u.kept = status >= 200 && status < 300
+	u.settle()
+}
+
+// settle releases the reservation; what the homeserver has kept counts as used from here on. Only the first call counts.
 func (u *upload) settle() {
+	if u.settled {
+		return
+	}
+	u.settled = true
 	stored := u.body.finish()
-	if u.status < 200 || u.status > 299 {
+	if !u.kept {
 		stored = 0
 	}
 	u.meter.settle(u.reserved, stored, u.now())

@@ -98,6 +98,7 @@ func (e *Edge) forward(w http.ResponseWriter, r *http.Request, p *passage) {
 		}
 		p.body = e.metered(w, r, maxBody)
 	}
+	defer p.body.finish()
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	defer context.AfterFunc(e.cutoff, func() { cancel(errDraining) })()

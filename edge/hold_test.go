@@ -1,6 +1,7 @@
 package edge_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -38,11 +39,15 @@ func TestRequestsWaitForARestart(t *testing.T) {
 		all.Go(func() {
 			path, use, body := "/_matrix/client/v3/sync", client, ""
 			method, want := "GET", "GET 0"
-			switch i % 3 {
+			switch i % 5 {
 			case 1:
 				method, path, body, want = "PUT", "/_matrix/client/v3/rooms/!a:b/send/m.room.message/1", strings.Repeat("x", 5000), "PUT 5000"
 			case 2:
 				method, path, use, body, want = "PUT", "/_matrix/federation/v1/send/1", peer, "{}", "PUT 2"
+			case 3:
+				method, path, body, want = "POST", "/_matrix/client/v3/login", "{}", "POST 2"
+			case 4:
+				method, path, body, want = "POST", "/_matrix/media/v3/upload", strings.Repeat("x", 100_000), "POST 100000"
 			}
 			if got := do(t, use, request(t, method, "https://alpha.example.org"+path, strings.NewReader(body))); got.status != 200 || got.body != want {
 				t.Errorf("%s %s: %d %s", method, path, got.status, got.body)
@@ -270,4 +275,44 @@ func TestInFlightIsBounded(t *testing.T) {
 	}
 	close(release)
 	all.Wait()
+}
+
+// A homeserver may answer before it has read the body. The copying of the body then outlives the request, and must not
+// touch what net/http has taken back by then.
+func TestEarlyAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.alpha.stop()
+	os.Remove(w.alpha.socket)
+	listener, err := net.Listen("unix", w.alpha.socket)
+	must(t, err)
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil { // leaves the body unread
+					io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+					io.Copy(io.Discard, conn)
+				}
+			}()
+		}
+	}()
+	for _, http2 := range []bool{false, true} {
+		for range 20 {
+			body, more := io.Pipe()
+			go more.Write(make([]byte, 1000))
+			response, err := w.client(t, w.https, http2).Do(request(t, "PUT", "https://alpha.example.org/_matrix/client/v3/x", body))
+			must(t, err)
+			// On HTTP/2 the end of the answer is the end of the edge's handler, with the copying still waiting for more.
+			if got := read(t, response); got.status != 200 || got.body != "ok" {
+				t.Errorf("HTTP/%d: %d %s", got.proto, got.status, got.body)
+			}
+			more.Close()
+		}
+	}
 }

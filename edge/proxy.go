@@ -74,7 +74,7 @@ func (p *passage) serve(w http.ResponseWriter, r *http.Request) {
 		ErrorHandler:  p.fail,
 		ModifyResponse: func(response *http.Response) error {
 			if p.upload != nil {
-				p.upload.status = response.StatusCode
+				p.upload.answered(response.StatusCode)
 			}
 			return nil
 		},

@@ -151,6 +151,43 @@ func TestUnknownNamesGetNoHandshake(t *testing.T) {
 	w.dial(t, w.https, "ALPHA.example.org") // names have no case
 }
 
+// anySession offers the last session for every name, which no honest client does.
+type anySession struct{ last *tls.ClientSessionState }
+
+func (c *anySession) Get(string) (*tls.ClientSessionState, bool)    { return c.last, c.last != nil }
+func (c *anySession) Put(_ string, session *tls.ClientSessionState) { c.last = session }
+
+// A session begun for one name opens no connection for a name that is not served.
+func TestResumptionIsForServedNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	sessions := &anySession{}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		connect := func(name string) (bool, error) {
+			conn, err := tls.Dial("tcp", w.https, &tls.Config{
+				ServerName: name, InsecureSkipVerify: true, ClientSessionCache: sessions, MaxVersion: version, NextProtos: []string{"http/1.1"},
+			})
+			if err != nil {
+				return false, err
+			}
+			defer conn.Close()
+			fmt.Fprintf(conn, "GET /.well-known/matrix/client HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", name)
+			_, err = io.ReadAll(conn) // in TLS 1.3 sessions and alerts come after the handshake
+			return conn.ConnectionState().DidResume, err
+		}
+		if _, err := connect(string(alpha)); err != nil {
+			t.Fatal(err)
+		}
+		if resumed, err := connect(string(alpha)); err != nil || !resumed {
+			t.Errorf("the same name: resumed %v, %v", resumed, err)
+		}
+		if _, err := connect("nobody.example.org"); err == nil {
+			t.Error("a name that is not served was")
+		}
+		sessions.last = nil
+	}
+}
+
 // One certificate covers both names, so a browser may send requests for one over the other's connection.
 func TestHostMustBeTheHandshakesName(t *testing.T) {
 	t.Parallel()
