@@ -9,8 +9,9 @@ import (
 
 // SweepStore finds what nobody works on.
 type SweepStore interface {
-	// ReleaseLeases gives up the leases of an owner that has just started and so cannot be working on anything.
-	ReleaseLeases(ctx context.Context, owner string) error
+	// StartOver gives up the leases of an owner that has just started and so cannot be working on anything, and makes every
+	// tenant due for a look.
+	StartOver(ctx context.Context, owner string) error
 	// WakeDue enqueues tenants with an expired lease and unfinished work, a due retry, an ended grace period, or no look
 	// at them for a while. It returns how many.
 	WakeDue(ctx context.Context) (int, error)
@@ -28,8 +29,8 @@ type Sweeper struct {
 
 // Run sweeps until ctx ends.
 func (s *Sweeper) Run(ctx context.Context) error {
-	if err := s.Store.ReleaseLeases(ctx, s.Owner); err != nil && ctx.Err() == nil {
-		s.Log.ErrorContext(ctx, "leases of the last run not released; they run out by themselves", "error", err)
+	if err := s.Store.StartOver(ctx, s.Owner); err != nil && ctx.Err() == nil {
+		s.Log.ErrorContext(ctx, "the last run's work is not taken up at once; its leases run out by themselves", "error", err)
 	}
 	every := s.Every
 	if every == 0 {

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,12 +14,18 @@ const releaseLeases = `
 update tenants set lease_owner = '', lease_until = '-infinity', requested_at = least(requested_at, now() - interval '5 seconds')
 where lease_owner = $1`
 
-// ReleaseLeases gives up the leases of an owner that has just started.
-func (s *Store) ReleaseLeases(ctx context.Context, owner string) error {
-	if _, err := s.pool.Exec(ctx, releaseLeases, owner); err != nil {
-		return fmt.Errorf("release leases: %w", err)
-	}
-	return nil
+const expireChecks = `update tenants set checked_at = '-infinity' where status <> 'deleted'`
+
+// StartOver gives up the leases of an owner that has just started, and makes every tenant due for a look: the machine may have
+// been restarted meanwhile, and its containers with it or not.
+func (s *Store) StartOver(ctx context.Context, owner string) error {
+	return s.inTx(ctx, "start over", func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, releaseLeases, owner); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, expireChecks)
+		return err
+	})
 }
 
 // Due is, with a free lease: work whose job should have come by now; a retry; the end of a grace period; and a look for

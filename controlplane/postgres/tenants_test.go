@@ -359,6 +359,28 @@ func TestTheSweepFindsWhatWasLost(t *testing.T) {
 	}
 }
 
+func TestAStartedProcessTakesItsOwnWorkUpAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.order("anna")
+	_, _, err := w.store.ClaimTenant(w.ctx, id, "one", time.Minute)
+	w.must(err)
+	w.must(w.store.StartOver(w.ctx, "two"))
+	if n, err := w.store.WakeDue(w.ctx); err != nil || n != 0 {
+		t.Fatalf("another's work was taken: %d %v", n, err)
+	}
+	w.must(w.store.StartOver(w.ctx, "one"))
+	if n, err := w.store.WakeDue(w.ctx); err != nil || n != 1 {
+		t.Fatalf("own work was not taken up: %d %v", n, err)
+	}
+	w.reconcile(id)
+	w.exec(`update tenants set requested_at = now() - interval '6 minutes'`)
+	w.must(w.store.StartOver(w.ctx, "one"))
+	if n, err := w.store.WakeDue(w.ctx); err != nil || n != 1 {
+		t.Fatalf("after a restart a tenant was not looked at: %d %v", n, err)
+	}
+}
+
 func TestAFailureThatStopsIsNotRetriedByItself(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
