@@ -41,14 +41,22 @@ func (s *Server) showServer(r *request) error {
 // showReady tells how to log in to a server that works.
 func (s *Server) showReady(r *request) error { return s.readyPage(r, "") }
 
-// makeAdminLink makes a link with which the first member sets their password. It is shown in this answer alone: what is
-// kept of it is a hash.
+// makeAdminLink makes a link with which the first member sets their password. Mostly that is who asks: the field "go" leads
+// there at once. Else it is shown in this answer alone, to be passed on: what is kept of it is a hash.
 func (s *Server) makeAdminLink(r *request) error {
+	in, err := r.form()
+	if err != nil {
+		return err
+	}
 	link, err := s.Members.PasswordLink(r.ctx(), r.actor(), r.server.ID, string(r.server.FirstAdmin))
 	if err != nil {
 		return err
 	}
-	return s.readyPage(r, s.PublicURL+"/set-password?token="+link)
+	path := "/set-password?token=" + link
+	if in.get("go") != "" {
+		return r.redirect(path)
+	}
+	return s.readyPage(r, s.PublicURL+path)
 }
 
 func (s *Server) readyPage(r *request, link string) error {

@@ -71,6 +71,9 @@ func TestWalk(t *testing.T) {
 	if strings.Contains(ready.body, "/set-password?token=") {
 		t.Error("a link is there before anybody asked")
 	}
+	if to := b.post(server+"/admin-link", fields("go", "yes")).want(http.StatusSeeOther).header.Get("Location"); !strings.HasPrefix(to, "/set-password?token=") {
+		t.Errorf("who wants to set the password at once comes to %s", to)
+	}
 	made := b.post(server+"/admin-link", nil).want(http.StatusOK)
 	_, rest, found := strings.Cut(made.body, "https://hafen.test/set-password?token=")
 	if !found {
