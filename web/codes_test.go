@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,11 +33,19 @@ func TestEveryCodeHasASentence(t *testing.T) {
 	for _, code := range codesOf(files, "Failure") {
 		wanted["failure."+code] = "failure"
 	}
+	for _, code := range append(listed(files, "FailureCodes"), storedCodes(files)...) {
+		wanted["failure."+code] = "failure"
+	}
 	// Made from parts at run time: what the store says of a name, before "name." or "domain.".
 	for _, prefix := range []string{"error.name.", "error.domain."} {
 		wanted[prefix+"taken"], wanted[prefix+"tombstoned"] = "holder", "holder"
 	}
 	delete(wanted, "error.name.ours") // only an own domain can be under the base
+	for _, key := range []string{"failure.acme.dns", "failure.docker_absent", "failure.image_absent", "failure.unsettled", "failure.domain_taken", "failure.interrupted"} {
+		if wanted[key] == "" {
+			t.Errorf("%s was not found in the sources: they are not read right", key)
+		}
+	}
 	if len(wanted) < 70 {
 		t.Fatalf("only %d codes found: the sources are not read right", len(wanted))
 	}
@@ -111,8 +120,8 @@ func codesOf(files []*ast.File, kind string) []string {
 			prefix, value := split(pair.Value)
 			if text, ok := literal(value); ok {
 				codes[prefix+text] = true
-			} else if i := parameterIndex(fn, value); i >= 0 {
-				makers[fn.Name.Name] = append(makers[fn.Name.Name], maker{i, prefix})
+			} else if name, i := parameterIndex(fn, value); i >= 0 {
+				makers[name] = append(makers[name], maker{i, prefix})
 			}
 		}
 	})
@@ -130,6 +139,46 @@ func codesOf(files []*ast.File, kind string) []string {
 		}
 	})
 	return slices.Sorted(maps.Keys(codes))
+}
+
+// listed gives the values of a list that a package keeps of its own codes.
+func listed(files []*ast.File, name string) (values []string) {
+	for _, file := range files {
+		ast.Inspect(file, func(node ast.Node) bool {
+			spec, ok := node.(*ast.ValueSpec)
+			if !ok || spec.Names[0].Name != name || len(spec.Values) != 1 {
+				return true
+			}
+			list, ok := spec.Values[0].(*ast.CompositeLit)
+			if !ok {
+				return true
+			}
+			for _, element := range list.Elts {
+				if text, ok := literal(element); ok {
+					values = append(values, text)
+				}
+			}
+			return true
+		})
+	}
+	return values
+}
+
+var storedCode = regexp.MustCompile(`\bcode = '([a-z_.]+)'|\bfailure_code = '([a-z_.]+)'`)
+
+// storedCodes lists the codes of failures that statements of the store write by themselves.
+func storedCodes(files []*ast.File) (codes []string) {
+	for _, file := range files {
+		ast.Inspect(file, func(node ast.Node) bool {
+			if lit, ok := node.(*ast.BasicLit); ok {
+				for _, found := range storedCode.FindAllStringSubmatch(lit.Value, -1) {
+					codes = append(codes, found[1]+found[2])
+				}
+			}
+			return true
+		})
+	}
+	return codes
 }
 
 // actionsOf lists what the audit log can hold: literals named Action, and those given to a store's audit method.
@@ -201,13 +250,33 @@ func literal(e ast.Expr) (string, bool) {
 	return text, err == nil && text != ""
 }
 
-func parameterIndex(fn *ast.FuncDecl, e ast.Expr) int {
+// parameterIndex finds which parameter e is, of fn or of a function that fn keeps in a variable, and that function's name.
+func parameterIndex(fn *ast.FuncDecl, e ast.Expr) (function string, i int) {
 	name, ok := e.(*ast.Ident)
 	if !ok || fn == nil {
-		return -1
+		return "", -1
 	}
+	if i := indexIn(fn.Type, name); i >= 0 {
+		return fn.Name.Name, i
+	}
+	i = -1
+	ast.Inspect(fn, func(node ast.Node) bool {
+		assignment, ok := node.(*ast.AssignStmt)
+		if !ok {
+			return true
+		}
+		kept, ok := assignment.Rhs[0].(*ast.FuncLit)
+		if ok && kept.Pos() <= e.Pos() && e.End() <= kept.End() {
+			function, i = typeName(assignment.Lhs[0]), indexIn(kept.Type, name)
+		}
+		return true
+	})
+	return function, i
+}
+
+func indexIn(fn *ast.FuncType, name *ast.Ident) int {
 	i := 0
-	for _, field := range fn.Type.Params.List {
+	for _, field := range fn.Params.List {
 		for _, parameter := range field.Names {
 			if parameter.Name == name.Name {
 				return i
