@@ -37,7 +37,7 @@ type Config struct {
 	RunDir string
 	// SocketGroup is the group of the edge, which may connect to the tenants' sockets. 0 is root's.
 	SocketGroup int
-	// DockerHost is the engine's address; "" is its usual socket.
+	// DockerHost is the engine's address; "" is what DOCKER_HOST says, or its usual socket.
 	DockerHost string
 	// Database is the cluster of the tenants' databases.
 	Database database.Config

@@ -24,7 +24,7 @@ import (
 
 // Config says which engine, and for whom.
 type Config struct {
-	Host         string // address of the engine; "" is its usual socket
+	Host         string // address of the engine; "" is what DOCKER_HOST and its like say, or its usual socket
 	Installation string // value of the label that tells this installation's containers from another's
 }
 
@@ -37,7 +37,7 @@ type Engine struct {
 // New makes an Engine. It does not connect yet: an engine that is away is found out, and named, when it is needed.
 func New(c Config) (*Engine, error) {
 	// Negotiated, so that everything from Engine 20.10 (API 1.41) to the newest will do.
-	options := []client.Opt{client.WithAPIVersionNegotiation()}
+	options := []client.Opt{client.FromEnv, client.WithAPIVersionNegotiation()}
 	if c.Host != "" {
 		options = append(options, client.WithHost(c.Host))
 	}
