@@ -91,3 +91,9 @@ func domainSummary(l Locale, vm Domain) string {
 	}
 	return l.T("domain.summary", "Found", found, "Count", needed)
 }
+
+// domainGoesOn says that the page leads on by itself: the records are right, and that is news. Later it stays, to be read.
+func domainGoesOn(vm Domain) bool {
+	waiting := vm.Server.Status == StatusAwaitingDomain || vm.Server.Status == StatusProvisioning
+	return vm.Verified && waiting && vm.EventsURL != ""
+}

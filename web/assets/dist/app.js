@@ -90,6 +90,7 @@
   // A live part says in words what changed, and where to go when there is nothing left to wait for.
   let said = ''
   document.addEventListener('htmx:load', ({ detail: { elt } }) => {
+    if (elt === document.body) return // the page itself is no news
     const find = (selector) => (elt.matches(selector) ? elt : elt.querySelector(selector))
     const news = find('[data-say]')?.dataset.say
     if (news && news !== said) say((said = news))
