@@ -35,7 +35,7 @@ type Server struct {
 // NewCustomer signs up, follows the link in the mail, and logs in.
 func (h *Hafen) NewCustomer(email string) *Customer {
 	h.t.Helper()
-	c := h.visitor()
+	c := h.Visitor()
 	c.Email = email
 	c.Post("/signup", url.Values{"email": {email}, "password": {Password}})
 	var token string
@@ -54,7 +54,8 @@ func (h *Hafen) NewCustomer(email string) *Customer {
 	return c
 }
 
-func (h *Hafen) visitor() *Customer {
+// Visitor is somebody who is not logged in.
+func (h *Hafen) Visitor() *Customer {
 	h.t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -85,6 +86,16 @@ func (c *Customer) Post(path string, form url.Values) string {
 
 func (c *Customer) do(method, path string, form url.Values) string {
 	c.h.t.Helper()
+	status, body := c.Try(method, path, form)
+	if status != http.StatusOK {
+		c.h.t.Fatalf("%s %s: %d\n%s", method, path, status, words(body))
+	}
+	return body
+}
+
+// Try sends a request, follows where it leads, and gives what is there, whatever its status.
+func (c *Customer) Try(method, path string, form url.Values) (status int, page string) {
+	c.h.t.Helper()
 	request, err := http.NewRequestWithContext(c.h.t.Context(), method, c.h.URL()+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		c.h.t.Fatal(err)
@@ -103,10 +114,7 @@ func (c *Customer) do(method, path string, form url.Values) string {
 	if err != nil {
 		c.h.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	if answer.StatusCode != http.StatusOK {
-		c.h.t.Fatalf("%s %s: %s\n%s", method, path, answer.Status, words(string(body)))
-	}
-	return string(body)
+	return answer.StatusCode, string(body)
 }
 
 func words(page string) string {

@@ -340,11 +340,9 @@ func (h *Hafen) remove() {
 		}
 		return string(out)
 	}
-	// Containers of this installation are those that mount its data.
-	for id := range strings.FieldsSeq(docker("ps", "-aq", "--no-trunc", "--filter", "label=hafen.tenant")) {
-		if strings.Contains(docker("inspect", "--format", "{{range .Mounts}}{{.Source}} {{end}}", id), h.Data+"/") {
-			docker("rm", "-f", id)
-		}
+	// Containers of this installation are those that mount its cluster's socket.
+	for id := range strings.FieldsSeq(docker("ps", "-aq", "--no-trunc", "--filter", "volume="+filepath.Join(h.Data, "run", "pg"))) {
+		docker("rm", "-f", id)
 	}
 	for name := range strings.FieldsSeq(docker("network", "ls", "--format", "{{.Name}}", "--filter", "name="+h.bridge)) {
 		docker("network", "rm", name)
