@@ -1,0 +1,226 @@
+package matrix
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"hafen/internal/hafentest"
+	"hafen/tenant"
+)
+
+// Two servers with federation talk; one without is an island, until its plan changes.
+func testFederation(t *testing.T, p port) {
+	island := p.owner.Order("basic", "island")
+	servers := append(p.order(t, "advanced", "north", "south"), island)
+	p.AwaitStatus(island.ID, tenant.Active, 3*time.Minute)
+	var people []*person
+	for i, localpart := range []string{"olga", "sven", "ida"} {
+		servers[i].AddMember(localpart)
+		people = append(people, enter(t, p.Hafen, servers[i], localpart))
+	}
+	olga, sven, ida := people[0], people[1], people[2]
+	part := func(name string, test func(*testing.T, port)) {
+		t.Run(name, func(t *testing.T) { test(t, port{p.For(t), p.owner.For(t), p.operator.For(t), p.metrics}) })
+	}
+	part("they are found", func(t *testing.T, p port) { testDiscovery(t, p, servers[0]) })
+	part("they talk", func(t *testing.T, p port) { testPeers(t, p, olga.in(t), sven.in(t)) })
+	part("an island", func(t *testing.T, p port) { testIsland(t, p, island, ida.in(t), sven.in(t)) })
+	part("no longer an island", func(t *testing.T, p port) { testJoinsTheWorld(t, p, island, ida.in(t), olga.in(t)) })
+}
+
+// testDiscovery looks a server up as its peers do: the certificate is checked on the way.
+func testDiscovery(t *testing.T, p port, s hafentest.Server) {
+	if answer, said := p.ask(t, http.MethodGet, s, p.HTTPS, "/.well-known/matrix/server"); said["m.server"] != fmt.Sprintf("%s:%d", s.Name, p.Federation) {
+		t.Errorf("well-known: %s %v", answer.Status, said)
+	}
+	if answer, said := p.ask(t, http.MethodGet, s, p.Federation, "/_matrix/key/v2/server"); said["server_name"] != s.Name {
+		t.Errorf("keys: %s %v", answer.Status, said)
+	}
+	if answer, said := p.ask(t, http.MethodGet, s, p.Federation, "/_matrix/client/versions"); answer.StatusCode != http.StatusNotFound {
+		t.Errorf("the client's interface on the federation port: %s %v", answer.Status, said)
+	}
+}
+
+func testPeers(t *testing.T, p port, olga, sven *person) {
+	before := p.federated(t)
+	began := time.Now()
+	room := olga.open(false, sven.UserID)
+	sven.join(room)
+	olga.awaitMember(room, sven.UserID, event.MembershipJoin)
+	t.Logf("from opening a room to a member from the other server in it: %s", time.Since(began))
+	for _, way := range []struct{ from, to *person }{{olga, sven}, {sven, olga}} {
+		began := time.Now()
+		text := "Ahoy from " + string(way.from.UserID)
+		way.from.say(room, text)
+		if e := way.to.awaitText(room, text); e.Sender != way.from.UserID {
+			t.Errorf("%q came from %s", text, e.Sender)
+		}
+		t.Logf("a message to the other server: %s", time.Since(began))
+	}
+	_, err := olga.SendStateEvent(t.Context(), room, event.StateEncryption, "", &event.EncryptionEventContent{Algorithm: id.AlgorithmMegolmV1})
+	must(t, err)
+	encrypted := func(e *event.Event) bool { return e.RoomID == room && e.Type == event.StateEncryption }
+	olga.await("encryption", encrypted)
+	sven.await("encryption", encrypted)
+	began = time.Now()
+	exchange(olga, sven, room)
+	t.Logf("two encrypted messages, with the devices' keys: %s", time.Since(began))
+
+	testMedia(t, olga, sven, room)
+	must(t, olga.SetDisplayName(t.Context(), "Olga of the north"))
+	if profile, err := sven.GetProfile(t.Context(), olga.UserID); err != nil || profile.DisplayName != "Olga of the north" {
+		t.Errorf("a profile of the other server: %v %v", profile, err)
+	}
+	if after := p.federated(t); after < before+5 {
+		t.Errorf("the edge's federation port answered %v requests before and %v after: what was said went another way", before, after)
+	}
+}
+
+// federated counts the requests that the edge let through on its federation port.
+func (p port) federated(t *testing.T) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.metrics+"/metrics", nil)
+	must(t, err)
+	answer, err := http.DefaultClient.Do(request)
+	must(t, err)
+	defer answer.Body.Close()
+	page, err := io.ReadAll(answer.Body)
+	must(t, err)
+	found := regexp.MustCompile(`(?m)^hafen_edge_requests_total\{class="2xx",listener="federation"\} (\d+)$`).FindSubmatch(page)
+	if found == nil {
+		return 0
+	}
+	n, err := strconv.Atoi(string(found[1]))
+	must(t, err)
+	return n
+}
+
+// testIsland tries a server without federation from both sides.
+func testIsland(t *testing.T, p port, s hafentest.Server, ida, sven *person) {
+	for _, on := range []int{p.HTTPS, p.Federation} {
+		for _, path := range []string{
+			"/_matrix/federation/v1/version", "/_matrix/federation/v1/query/profile?user_id=@ida:" + s.Name,
+			"/_matrix/federation/v2/invite/!a:b/$c", "/_matrix/key/v2/server", "/_matrix/key/v2/query/" + s.Name,
+		} {
+			if answer, said := p.ask(t, http.MethodGet, s, on, path); answer.StatusCode != http.StatusForbidden || said["errcode"] != "M_FORBIDDEN" {
+				t.Errorf("%s: %s %v", path, answer.Status, said)
+			}
+		}
+		if answer, said := p.ask(t, http.MethodGet, s, on, "/.well-known/matrix/server"); answer.StatusCode != http.StatusNotFound {
+			t.Errorf("well-known: %s %v", answer.Status, said)
+		}
+	}
+	if mode := inspect(t, s, "{{.HostConfig.NetworkMode}}"); mode != "none" {
+		t.Errorf("the container has the network %q", mode)
+	}
+
+	room := ida.open(false, "")
+	if _, err := ida.InviteUser(t.Context(), room, invitation(sven)); err == nil {
+		t.Error("an invitation left the island")
+	}
+	if profile, err := ida.GetProfile(t.Context(), sven.UserID); err == nil {
+		t.Errorf("a profile came to the island: %v", profile)
+	}
+	abroad, err := sven.CreateRoom(t.Context(), publicRoom("harbour"))
+	must(t, err)
+	if _, err := ida.JoinRoom(t.Context(), "#harbour:"+sven.UserID.Homeserver(), nil); err == nil {
+		t.Error("somebody left the island by an alias")
+	}
+	if _, err := sven.InviteUser(t.Context(), abroad.RoomID, invitation(ida)); err == nil {
+		t.Error("an invitation reached the island")
+	}
+	for _, e := range ida.seenSoFar() {
+		if e.RoomID == abroad.RoomID {
+			t.Errorf("the island has seen %v", e)
+		}
+	}
+}
+
+// testJoinsTheWorld changes the plan, which the server must be restarted for, with somebody logged in.
+func testJoinsTheWorld(t *testing.T, p port, s hafentest.Server, ida, olga *person) {
+	before := p.startedAt(t, s)
+	stop := make(chan struct{})
+	watched := make(chan outage)
+	go func() { watched <- watch(t, ida, stop) }()
+	began := time.Now()
+	act(p.owner, s, dashboard, "plan", form("plan", "advanced"))
+	p.Await(patience, "federation", func() error {
+		if answer, said := p.ask(t, http.MethodGet, s, p.Federation, "/_matrix/key/v2/server"); said["server_name"] != s.Name {
+			return fmt.Errorf("%s %v", answer.Status, said)
+		}
+		return nil
+	})
+	t.Logf("from the click to federating: %s", time.Since(began))
+	close(stop)
+	seen := <-watched
+	t.Logf("meanwhile: %d requests, the longest %s, the longest time without an answer %s, refused: %v", seen.requests, seen.longest, seen.silence, seen.refused)
+	if len(seen.refused) > 0 {
+		t.Errorf("requests were refused while the server restarted: %v", seen.refused)
+	}
+	if after := p.startedAt(t, s); after == before {
+		t.Error("federation came without a restart: then this test proves nothing about one")
+	}
+	room := olga.open(true, ida.UserID)
+	ida.join(room)
+	olga.awaitMember(room, ida.UserID, event.MembershipJoin)
+	exchange(olga, ida, room)
+}
+
+// outage is what somebody noticed of a restart.
+type outage struct {
+	requests         int
+	longest, silence time.Duration
+	refused          []string
+}
+
+// watch asks who they are, again and again, which the homeserver looks up in its database.
+func watch(t *testing.T, p *person, stop <-chan struct{}) (seen outage) {
+	last := time.Now()
+	for {
+		select {
+		case <-stop:
+			return seen
+		case <-time.After(20 * time.Millisecond):
+		}
+		began := time.Now()
+		err := whoami(t, p)
+		now := time.Now()
+		seen.requests++
+		seen.longest = max(seen.longest, now.Sub(began))
+		if err != nil {
+			seen.refused = append(seen.refused, err.Error())
+			continue
+		}
+		seen.silence = max(seen.silence, now.Sub(last))
+		last = now
+	}
+}
+
+// whoami asks once: mautrix would ask again.
+func whoami(t *testing.T, p *person) error {
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.BuildClientURL("v3", "account", "whoami"), nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+p.AccessToken)
+	answer, err := p.Client.Client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err == nil && (answer.StatusCode != http.StatusOK || !bytes.Contains(body, []byte(p.UserID))) {
+		err = errors.New(answer.Status + " " + string(body))
+	}
+	return err
+}
