@@ -80,8 +80,11 @@ func (s *Store) scanCertificate(row pgx.CollectableRow) (c tenant.Certificate, e
 	if err := row.Scan(&c.Host, &c.ChainPEM, &sealed, &c.NotAfter); err != nil {
 		return c, err
 	}
-	c.KeyPEM, err = s.config.Edge.Open(sealed, certificateContext(c.Host))
-	return c, err
+	if c.KeyPEM, err = s.config.Edge.Open(sealed, certificateContext(c.Host)); err != nil {
+		// One damaged row must not keep the edge from all others. Without its key the edge reports and leaves out this one.
+		c.KeyPEM = nil
+	}
+	return c, nil
 }
 
 func query[T any](ctx context.Context, tx pgx.Tx, sql string, scan pgx.RowToFunc[T]) ([]T, error) {
