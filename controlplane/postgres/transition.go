@@ -169,10 +169,10 @@ func (s *Store) wake(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
 	return s.enqueue(ctx, tx, controlplane.ReconcileArgs{Tenant: id, Wanted: wanted}, nil)
 }
 
-const nudgeable = `select exists (select from tenants where id = $1 and retry_at is null)`
+const nudgeable = `select exists (select from tenants where id = $1 and retry_at is null and lease_until < now())`
 
-// Nudge asks for a look at a tenant of which something outside has changed. One that waits for its time to retry is left
-// waiting: a server that crashes as soon as it starts must not make the loop run hot.
+// Nudge asks for a look at a tenant of which something outside has changed. One that is being worked on or waits for its time
+// to retry is left alone: a server that crashes as soon as it starts must not make the loop run hot.
 func (s *Store) Nudge(ctx context.Context, id tenant.ID) error {
 	return s.inTx(ctx, "nudge tenant", func(tx pgx.Tx) error {
 		var due bool
