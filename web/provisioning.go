@@ -36,7 +36,7 @@ func progress(server controlplane.Server, runs []controlplane.StepRun, now time.
 		byStep[run.Step] = append(byStep[run.Step], run)
 	}
 	var list []templates.ProvisioningStep
-	for _, step := range tenant.Diff(tenant.Spec{Goal: tenant.GoalRun}, "", tenant.Observed{}, now) {
+	for _, step := range tenant.Diff(tenant.Spec{Goal: tenant.GoalRun}, "", tenant.Observed{Container: tenant.ContainerAbsent}, now) {
 		view := stepView(server, byStep[step], now)
 		view.Name = string(step)
 		list = append(list, view)

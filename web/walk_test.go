@@ -10,6 +10,7 @@ import (
 	"github.com/PuerkitoBio/goquery"
 
 	"hafen/controlplane"
+	"hafen/templates/i18n"
 	"hafen/tenant"
 )
 
@@ -60,6 +61,9 @@ func TestWalk(t *testing.T) {
 	progress := b.get(server).want(http.StatusOK)
 	if connect := progress.doc().Find("[sse-connect]").AttrOr("sse-connect", ""); connect != server+"/events?view=provisioning" {
 		t.Errorf("the page listens to %q", connect)
+	}
+	if old := "remove_container"; strings.Contains(progress.body, i18n.For("de").Coded("step", old, nil)) {
+		t.Errorf("a new server begins with %s", old)
 	}
 	id, err := tenant.ParseID(strings.TrimPrefix(server, "/servers/"))
 	w.must(err)
