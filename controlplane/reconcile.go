@@ -53,11 +53,12 @@ type ReconcileStore interface {
 	BeginStep(ctx context.Context, id tenant.ID, wanted int64, step tenant.Step) (int64, error)
 	EndStep(ctx context.Context, run int64, failure *tenant.Failure) error
 	RecordConditions(ctx context.Context, id tenant.ID, conditions []tenant.Condition) error
-	// FinishReconcile records that what was wanted at the claim is true, moves the status on, and releases the lease, unless
-	// something newer is wanted: then it keeps the lease and returns true.
+	// FinishReconcile records that what was wanted at the claim is true and releases the lease. again is true when something
+	// newer is wanted, whose own job has met the lease and given up; otherwise it moves the status on.
 	FinishReconcile(ctx context.Context, id tenant.ID, owner string, claim Claim) (again bool, err error)
-	// FailReconcile records a failure and releases the lease. retryAfter is when to try again; negative means never.
-	FailReconcile(ctx context.Context, id tenant.ID, owner string, failure *tenant.Failure, retryAfter time.Duration) error
+	// FailReconcile records a failure and releases the lease. retryAfter is when to try again; negative means never. again is
+	// true when something newer is wanted, which waits for nothing.
+	FailReconcile(ctx context.Context, owner string, claim Claim, failure *tenant.Failure, retryAfter time.Duration) (again bool, err error)
 }
 
 // Claim is a tenant taken under lease.
@@ -124,7 +125,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, id tenant.ID) error {
 			return fmt.Errorf("claim %s: %w", id, err)
 		}
 		if !ok {
-			return nil // its holder sees newer wishes before letting go
+			return nil // its holder looks for newer wishes when it lets go
 		}
 		if again, err = r.pass(ctx, claim); err != nil {
 			return err
@@ -145,10 +146,11 @@ func (r *Reconciler) pass(ctx context.Context, claim Claim) (again bool, err err
 		}
 		failure := tenant.FailureOf(err)
 		r.Log.WarnContext(ctx, "reconcile failed", "tenant", id, "code", failure.Code, "disposition", failure.Disposition, "error", err)
-		if err := r.Store.FailReconcile(ctx, id, r.Owner, failure, backoff(failure, claim.Failures)); err != nil {
+		again, err := r.Store.FailReconcile(ctx, r.Owner, claim, failure, backoff(failure, claim.Failures))
+		if err != nil {
 			return false, fmt.Errorf("record failure of %s: %w", id, err)
 		}
-		return false, nil
+		return again, nil
 	}
 	again, err = r.Store.FinishReconcile(working, id, r.Owner, claim)
 	if err != nil {

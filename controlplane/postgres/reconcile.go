@@ -141,8 +141,7 @@ const (
 select wanted, status, active_at is null from tenants where id = $1 and lease_owner = $2 for update`
 	finishReconcile = `
 update tenants set reconciled = greatest(reconciled, $2), failures = 0, failure_code = '', failure_detail = '', retry_at = null, checked_at = now(),
-	lease_owner = case when wanted = $2 then '' else lease_owner end,
-	lease_until = case when wanted = $2 then '-infinity' else lease_until end
+	lease_owner = '', lease_until = '-infinity'
 where id = $1`
 	activate         = `update tenants set status = 'active', active_at = coalesce(active_at, now()) where id = $1`
 	activateFirst    = `update members set state = 'active' where tenant_id = $1 and localpart = $2 and state = 'reserved'`
@@ -151,7 +150,7 @@ insert into conditions (tenant_id, kind, ok) select tenant_id, 'domain_verified'
 on conflict (tenant_id, kind) do nothing`
 )
 
-// FinishReconcile records success, moves the status on, and releases the lease unless something newer is wanted.
+// FinishReconcile records success, moves the status on unless something newer is wanted, and releases the lease.
 func (s *Store) FinishReconcile(ctx context.Context, id tenant.ID, owner string, claim controlplane.Claim) (again bool, err error) {
 	err = s.inTx(ctx, "finish reconcile", func(tx pgx.Tx) error {
 		var (
@@ -220,18 +219,24 @@ func (s *Store) finishDeletion(ctx context.Context, tx pgx.Tx, id tenant.ID) err
 
 const failReconcile = `
 update tenants set failures = failures + 1, failure_code = $3, failure_detail = $4,
-	retry_at = case when $5::interval is null then 'infinity' else now() + $5::interval end,
+	retry_at = case when wanted <> $6 then null when $5::interval is null then 'infinity' else now() + $5::interval end,
 	lease_owner = '', lease_until = '-infinity'
-where id = $1 and lease_owner = $2`
+where id = $1 and lease_owner = $2
+returning wanted <> $6`
 
 // FailReconcile records a failure and releases the lease.
-func (s *Store) FailReconcile(ctx context.Context, id tenant.ID, owner string, f *tenant.Failure, retryAfter time.Duration) error {
+func (s *Store) FailReconcile(ctx context.Context, owner string, claim controlplane.Claim, f *tenant.Failure, retryAfter time.Duration) (again bool, err error) {
 	wait := &retryAfter
 	if retryAfter < 0 {
 		wait = nil
 	}
-	if _, err := s.pool.Exec(ctx, failReconcile, id, owner, f.Code, f.Error(), wait); err != nil {
-		return fmt.Errorf("record failure of %s: %w", id, err)
+	id := claim.Spec.ID
+	err = s.pool.QueryRow(ctx, failReconcile, id, owner, f.Code, f.Error(), wait, claim.Wanted).Scan(&again)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil // the lease is somebody else's, and so is the outcome
 	}
-	return nil
+	if err != nil {
+		return false, fmt.Errorf("record failure of %s: %w", id, err)
+	}
+	return again, nil
 }
