@@ -1,0 +1,78 @@
+// Command bench measures what Hafen promises, on a real installation of its own beside whatever else runs on this machine:
+// the time from an order to the first login, the memory and processor time of an idle Hafen, and the time of a second start.
+//
+// The installation is the one the tests use (internal/hafentest), and is removed afterwards. Times of an order are
+// measured where a person would: in the answers their browser and their Matrix client get. Beside each order stands its
+// floor, measured in the same run and in turn: the same image with the same profile and an empty database, made, started and
+// asked until it is ready by nothing but the Docker Engine. What is between the two is Hafen's own.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"hafen/internal/hafentest"
+)
+
+// extent is how much is measured.
+type extent struct {
+	orders, domains, tenants, restarts int
+	idle                               time.Duration
+}
+
+func main() {
+	var e extent
+	flag.IntVar(&e.orders, "orders", 20, "orders of a name under the base domain")
+	flag.IntVar(&e.domains, "domains", 10, "orders of an own domain")
+	flag.IntVar(&e.tenants, "tenants", 50, "tenants that are active while Hafen is idle")
+	flag.IntVar(&e.restarts, "restarts", 5, "second starts")
+	flag.DurationVar(&e.idle, "idle", time.Minute, "how long an idle Hafen is watched")
+	out := flag.String("out", filepath.Join(hafentest.Root(), "bench", "results.json"), "file for the results; none when empty")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := bench(ctx, e, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func bench(ctx context.Context, e extent, out string) error {
+	r := newReport(ctx)
+	for _, part := range []func(*bed, extent, *report){measureUnderBase, measureOwnDomain} {
+		if err := try(ctx, func(b *bed) { part(b, e, r) }); err != nil {
+			return err
+		}
+	}
+	r.print(os.Stdout)
+	if out == "" {
+		return nil
+	}
+	return r.write(out)
+}
+
+// measureUnderBase is everything that one trial installation tells: orders, and with their servers still there the idle
+// Hafen and its second start.
+func measureUnderBase(b *bed, e extent, r *report) {
+	h := hafentest.New(b)
+	start := time.Now()
+	up := h.Start("up")
+	h.AwaitFrontPage()
+	r.once("first start to front page", "s", time.Since(start).Seconds())
+	if e.orders > 0 {
+		measureOrders(b, h, e.orders, r)
+	}
+	if e.tenants > 0 {
+		fill(b, h, e.tenants)
+		measureIdle(b, h, up, e.idle, r)
+	}
+	if e.restarts > 0 {
+		measureRestarts(b, h, up, e.restarts, r)
+	}
+}
