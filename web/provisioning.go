@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"time"
 
 	"hafen/controlplane"
@@ -41,7 +42,22 @@ func progress(server controlplane.Server, runs []controlplane.StepRun, now time.
 		view.Name = string(step)
 		list = append(list, view)
 	}
+	hindered(server, list, now)
 	return list
+}
+
+// hindered tells of a failure that came before any step, when Docker could not even be asked what there is, say: it belongs to
+// the step that would have been next.
+func hindered(server controlplane.Server, list []templates.ProvisioningStep, now time.Time) {
+	next := slices.IndexFunc(list, func(s templates.ProvisioningStep) bool { return s.State != templates.StepDone })
+	if next < 0 || server.FailureCode == "" || list[next].State != templates.StepWaiting {
+		return
+	}
+	step := &list[next]
+	step.Failure, step.State = server.FailureCode, templates.StepFailed
+	if server.RetryAt != nil {
+		step.State, step.RetryIn = templates.StepRetrying, max(0, server.RetryAt.Sub(now))
+	}
 }
 
 func stepView(server controlplane.Server, runs []controlplane.StepRun, now time.Time) templates.ProvisioningStep {

@@ -382,5 +382,14 @@ func TestProgress(t *testing.T) {
 				t.Errorf("%s: %+v", name, step)
 			}
 		}
+		for i, step := range progress(row.server, nil, now) { // it failed before there was a step
+			want := "waiting"
+			if i == 0 {
+				want = row.state
+			}
+			if string(step.State) != want || (i == 0) != (step.Failure == "disk.full") {
+				t.Errorf("%s before the first step: %+v", name, step)
+			}
+		}
 	}
 }
