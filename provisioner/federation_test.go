@@ -19,7 +19,11 @@ import (
 	"hafen/provisioner"
 )
 
-const peer = "peer.example.org"
+const (
+	peer     = "peer.example.org"
+	impostor = "impostor.example.org" // answers as its name, with a certificate for it, of an authority nobody trusts
+	mistaken = "mistaken.example.org" // answers with the peer's certificate
+)
 
 // A homeserver asks another for a profile: through the resolver at the gateway, its own list of forbidden networks, the
 // firewall, to the edge's port at the gateway, whose certificate is of an authority the trust file alone knows.
@@ -28,15 +32,22 @@ func TestFederationGoesThroughTheEdge(t *testing.T) {
 	s := federatingSite(t)
 	must(t, s.EnsureNetwork(t.Context()))
 	gateway := s.config.Network.Gateway().String()
-	certificate, root := authority(t)
+	certificate, root := authority(t, peer)
+	untrusted, _ := authority(t, impostor)
 	s.config.TrustFile = filepath.Join(t.TempDir(), "trust.pem")
 	must(t, os.WriteFile(s.config.TrustFile, root, 0o644))
 	s.Provisioner = s.with(t, func(*provisioner.Config) {})
 
 	serveDNS(t, gateway)
-	serveTLS(t, gateway+":443", certificate, http.NotFound) // no well-known: the name itself answers, on 8448
-	serveTLS(t, gateway+":8448", certificate, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/_matrix/federation/v1/query/profile" && r.TLS.ServerName == peer {
+	choose := func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if hello.ServerName == impostor {
+			return &untrusted, nil
+		}
+		return &certificate, nil
+	}
+	serveTLS(t, gateway+":443", choose, http.NotFound) // no well-known: the name itself answers, on 8448
+	serveTLS(t, gateway+":8448", choose, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/_matrix/federation/v1/query/profile" {
 			_, _ = w.Write([]byte(`{"displayname":"Somebody elsewhere"}`))
 			return
 		}
@@ -47,6 +58,11 @@ func TestFederationGoesThroughTheEdge(t *testing.T) {
 	status, answer := s.person(spec).call(t, http.MethodGet, "/_matrix/client/v3/profile/@somebody:"+peer, "", nil)
 	if status != http.StatusOK || answer["displayname"] != "Somebody elsewhere" {
 		t.Errorf("a profile from a peer: %d %v", status, answer)
+	}
+	for _, wrong := range []string{impostor, mistaken} {
+		if status, answer := s.person(spec).call(t, http.MethodGet, "/_matrix/client/v3/profile/@somebody:"+wrong, "", nil); status == http.StatusOK {
+			t.Errorf("a profile from %s, whose certificate is wrong: %v", wrong, answer)
+		}
 	}
 
 	alone := s.spec(t)
@@ -69,17 +85,17 @@ func TestFederationGoesThroughTheEdge(t *testing.T) {
 	}
 }
 
-func serveTLS(t *testing.T, address string, certificate tls.Certificate, handler http.HandlerFunc) {
+func serveTLS(t *testing.T, address string, choose func(*tls.ClientHelloInfo) (*tls.Certificate, error), handler http.HandlerFunc) {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
 	must(t, err)
-	server := &http.Server{Handler: handler, TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}}}
+	server := &http.Server{Handler: handler, TLSConfig: &tls.Config{GetCertificate: choose}}
 	go func() { _ = server.ServeTLS(l, "", "") }()
 	t.Cleanup(func() { server.Close() })
 }
 
-// authority makes a root, and a certificate of it for the peer's name.
-func authority(t *testing.T) (tls.Certificate, []byte) {
+// authority makes a root, and a certificate of it for a name.
+func authority(t *testing.T, name string) (tls.Certificate, []byte) {
 	t.Helper()
 	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
@@ -91,7 +107,7 @@ func authority(t *testing.T) (tls.Certificate, []byte) {
 	must(t, err)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{peer}, NotAfter: time.Now().Add(time.Hour)}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour)}
 	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, root, key.Public(), rootKey)
 	must(t, err)
 	return tls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: key},
