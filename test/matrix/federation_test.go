@@ -35,7 +35,9 @@ func testFederation(t *testing.T, p port) {
 	part("they are found", func(t *testing.T, p port) { testDiscovery(t, p, servers[0]) })
 	part("they talk", func(t *testing.T, p port) { testPeers(t, p, olga.in(t), sven.in(t)) })
 	part("an island", func(t *testing.T, p port) { testIsland(t, p, island, ida.in(t), sven.in(t)) })
+	part("a peer that was away", func(t *testing.T, p port) { testAway(t, p, servers[1], olga.in(t), sven.in(t)) })
 	part("no longer an island", func(t *testing.T, p port) { testJoinsTheWorld(t, p, island, ida.in(t), olga.in(t)) })
+	part("an island again", func(t *testing.T, p port) { testLeavesTheWorld(t, p, island, ida.in(t), olga.in(t)) })
 }
 
 // testDiscovery looks a server up as its peers do: the certificate is checked on the way.
@@ -174,6 +176,40 @@ func testJoinsTheWorld(t *testing.T, p port, s hafentest.Server, ida, olga *pers
 	ida.join(room)
 	olga.awaitMember(room, ida.UserID, event.MembershipJoin)
 	exchange(olga, ida, room)
+}
+
+// testLeavesTheWorld changes back: the door closes in both directions, and the session stays.
+func testLeavesTheWorld(t *testing.T, p port, s hafentest.Server, ida, olga *person) {
+	act(p.owner, s, dashboard, "plan", form("plan", "basic"))
+	p.Await(patience, "closed door", func() error {
+		if answer, said := p.ask(t, http.MethodGet, s, p.Federation, "/_matrix/key/v2/server"); answer.StatusCode != http.StatusForbidden {
+			return fmt.Errorf("%s %v", answer.Status, said)
+		}
+		return nil
+	})
+	if mode := inspect(t, s, "{{.HostConfig.NetworkMode}}"); mode != "none" {
+		t.Errorf("the container has the network %q", mode)
+	}
+	must(t, whoami(t, ida))
+	if _, err := ida.InviteUser(t.Context(), ida.open(false, ""), invitation(olga)); err == nil {
+		t.Error("an invitation left the island")
+	}
+}
+
+// testAway has something said while a server of the room is suspended: its members read it when it is back.
+func testAway(t *testing.T, p port, s hafentest.Server, olga, sven *person) {
+	room := olga.open(false, sven.UserID)
+	sven.join(room)
+	olga.awaitMember(room, sven.UserID, event.MembershipJoin)
+	act(p.operator, s, console, "suspend", form("reason", "operator"))
+	p.awaitStopped(t, s)
+	said := olga.say(room, "While you were away")
+	act(p.operator, s, console, "resume", nil)
+	p.AwaitStatus(s.ID, tenant.Active, 2*time.Minute)
+	began := time.Now()
+	p.Await(patience, "message", func() error { _, err := sven.GetEvent(t.Context(), room, said); return err })
+	t.Logf("it came %s after the server was back", time.Since(began))
+	sven.awaitText(room, "While you were away") // mautrix pauses for 10 s after a sync that failed
 }
 
 // outage is what somebody noticed of a restart.

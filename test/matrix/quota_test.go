@@ -116,7 +116,9 @@ func uploadUnsent(t *testing.T, p port, s hafentest.Server, token string, length
 
 const latestUsage = `select database_bytes + media_bytes from usage where tenant_id = $1 order by measured_at desc limit 1`
 
-func (p port) stored(s hafentest.Server) int64 { return hafentest.Query[int64](p.Hafen, latestUsage, s.ID) }
+func (p port) stored(s hafentest.Server) int64 {
+	return hafentest.Query[int64](p.Hafen, latestUsage, s.ID)
+}
 
 // awaitMeasured waits for a measurement that began after this call and has at least so many bytes of media.
 func (p port) awaitMeasured(t *testing.T, s hafentest.Server, media int64) {
