@@ -130,6 +130,16 @@ func seatsSentence(l Locale, s Seats) string {
 	return l.T("usage.seats.free", "Count", s.Limit-s.Used)
 }
 
+// stopped reports whether the server stands still because somebody wants it to: then nothing is wrong that has to be looked at.
+func stopped(s Server) bool {
+	switch s.Status {
+	case StatusSuspended, StatusDeleting, StatusDeleted, StatusAsleep:
+		return true
+	default:
+		return false
+	}
+}
+
 func conditionsMet(conditions []Condition) int {
 	met := 0
 	for _, c := range conditions {

@@ -338,7 +338,7 @@ func DashboardState(l Locale, vm Dashboard) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if conditionsMet(vm.Conditions) < len(vm.Conditions) {
+			if conditionsMet(vm.Conditions) < len(vm.Conditions) && !stopped(vm.Server) {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 28, " open")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

@@ -1,6 +1,10 @@
 package web
 
-import "hafen/templates"
+import (
+	"strconv"
+
+	"hafen/templates"
+)
 
 func (s *Server) showDashboard(r *request) error {
 	vm, err := s.dashboardView(r)
@@ -22,6 +26,6 @@ func (s *Server) dashboardView(r *request) (templates.Dashboard, error) {
 	return templates.Dashboard{
 		Server: serverView(r.server), HomeserverURL: s.homeserver(r.server.Host), Conditions: conditionViews(r.server.Conditions),
 		Seats: seatsView(r.server), Storage: storageView(r.server, history), Members: members,
-		EventsURL: eventsURL(r.server.ID, viewDashboard),
+		EventsURL: eventsURL(r.server.ID, viewDashboard) + "&writable=" + strconv.FormatBool(members.Writable),
 	}, nil
 }

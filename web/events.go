@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -176,6 +177,9 @@ func (s *Server) liveParts(r *request, view string) ([]part, string, error) {
 		vm, err := s.dashboardView(r)
 		if err != nil {
 			return nil, "", err
+		}
+		if shown := r.QueryParam("writable"); shown != "" && shown != strconv.FormatBool(vm.Members.Writable) {
+			return []part{{"state", leave(path)}}, path, nil // what can be done there has changed, not only what is so
 		}
 		return []part{
 			{"state", templates.DashboardState(r.locale, vm)},

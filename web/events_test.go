@@ -170,6 +170,24 @@ func TestDashboardIsLive(t *testing.T) {
 	}
 }
 
+// TestDashboardIsLoadedAgain when what can be done on it has changed: a server that starts again takes members.
+func TestDashboardIsLoadedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	client := w.served()
+	account := w.account("anna@example.org", aCustomer)
+	id := w.active(account, "werft")
+	connect := w.as(account).get(serverPath(id)).want(http.StatusOK).doc().Find("[sse-connect]").AttrOr("sse-connect", "")
+	l := w.listens(client, w.as(account), connect)
+	if e := l.wait("state"); strings.Contains(e.data, "data-goto") {
+		t.Fatalf("the page is loaded again for nothing: %s", e.data)
+	}
+	w.exec(`update tenants set status = 'suspended' where id = $1`, id)
+	for e := l.wait("state"); !strings.Contains(e.data, `data-goto="`+serverPath(id)+`"`); e = l.wait("state") {
+	}
+	l.wait("done")
+}
+
 // TestEndOfStreams: with the client, the session, the process, and never more than a session may have.
 func TestEndOfStreams(t *testing.T) {
 	t.Parallel()
