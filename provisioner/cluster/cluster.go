@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -74,10 +73,13 @@ func Ensure(ctx context.Context, config Config) (*Cluster, error) {
 	return c, nil
 }
 
+// Exists reports whether the cluster was ever made, and made completely.
+func Exists(config Config) bool { return exists(filepath.Join(config.Dir, "PG_VERSION")) }
+
 // Stop shuts the cluster down fast: open transactions are rolled back, the data is left clean. Stopping a cluster
 // that does not run, or does not exist, is no error.
 func Stop(ctx context.Context, config Config) error {
-	if _, err := os.Stat(filepath.Join(config.Dir, "PG_VERSION")); errors.Is(err, os.ErrNotExist) {
+	if !Exists(config) {
 		return nil
 	}
 	c, err := open(config)
