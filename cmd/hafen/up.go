@@ -55,10 +55,6 @@ func (c upCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer cp.close()
-	password, err := c.ensureOperator(ctx, cp.store, log)
-	if err != nil {
-		return err
-	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
@@ -67,17 +63,16 @@ func (c upCommand) Run(ctx context.Context) error {
 	group.Go(func() error { return runWeb(ctx, c.settings, c.webSettings, db.dsn, registry, log) })
 	group.Go(func() error { return runEdge(ctx, c.settings, db.dsn, registry, log) })
 	group.Go(func() error { return serveMetrics(ctx, c.Metrics, registry) })
-	group.Go(func() error { return c.announce(ctx, password) })
+	group.Go(func() error { return c.announce(ctx, cp.store) })
 	return group.Wait()
 }
 
-func (c upCommand) ensureOperator(ctx context.Context, store *postgres.Store, log *slog.Logger) (string, error) {
+func (c upCommand) ensureOperator(ctx context.Context, store *postgres.Store) (password string, err error) {
 	email := c.operatorEmail()
 	people := controlplane.NewAccounts(controlplane.AccountsConfig{
 		Store: store, Hasher: controlplane.NewArgon2id(), Texts: web.MailTexts{PublicURL: c.publicURL()},
 	})
-	password, _, err := people.EnsureOperator(ctx, email)
-	if err != nil {
+	if password, _, err = people.EnsureOperator(ctx, email); err != nil {
 		return "", fmt.Errorf("make the first operator: %w", err)
 	}
 	return password, nil
@@ -90,8 +85,9 @@ func (c upCommand) operatorEmail() string {
 	return "operator@" + c.BaseDomain
 }
 
-// announce tells where everything is, once the front page is really there.
-func (c upCommand) announce(ctx context.Context, password string) error {
+// announce tells where everything is, once the front page is really there. Only then the first operator is made: a start that
+// failed before would have made a password that nobody ever sees.
+func (c upCommand) announce(ctx context.Context, store *postgres.Store) error {
 	client := http.Client{Timeout: time.Second, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", c.webSocket())
@@ -113,6 +109,10 @@ func (c upCommand) announce(ctx context.Context, password string) error {
 			return nil
 		case <-time.After(20 * time.Millisecond):
 		}
+	}
+	password, err := c.ensureOperator(ctx, store)
+	if err != nil {
+		return err
 	}
 	fmt.Printf("\n  Hafen is up.\n\n  Open      %s\n  Operator  %s\n", c.publicURL(), c.operatorEmail())
 	if password != "" {
