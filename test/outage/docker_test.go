@@ -49,17 +49,23 @@ func refused(t *testing.T, p *hafentest.Process, said ...string) {
 	if err := p.Wait(60 * time.Second); err == nil || p.Killed() {
 		t.Fatalf("it did not refuse to start: %v", err)
 	}
-	_, message, found := strings.Cut("\n"+p.Output(), "\nhafen: ")
+	complains(t, p.Output(), said...)
+}
+
+// complains fails unless a program's output ends in one message that says these things.
+func complains(t *testing.T, output string, said ...string) {
+	t.Helper()
+	_, message, found := strings.Cut("\n"+output, "\nhafen: ")
 	if !found {
-		t.Fatalf("no message:\n%s", p.Output())
+		t.Fatalf("no message:\n%s", output)
 	}
 	for _, part := range said {
 		if !strings.Contains(message, part) {
 			t.Errorf("the message does not say %q: %s", part, message)
 		}
 	}
-	if strings.Contains(p.Output(), "goroutine") || strings.Contains(p.Output(), "Hafen is up") {
-		t.Errorf("it said more:\n%s", p.Output())
+	if strings.Contains(output, "goroutine") || strings.Contains(output, "Hafen is up") {
+		t.Errorf("it said more:\n%s", output)
 	}
 }
 
