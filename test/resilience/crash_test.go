@@ -53,32 +53,39 @@ func points(steps []tenant.Step) []string {
 	return all
 }
 
+// One server is killed at every point of its making, one after the other: each restart takes the work up where the last process
+// died, and dies one point further on.
 func TestProvisioningSurvivesKillAtEveryStep(t *testing.T) {
 	t.Parallel()
-	h := hafentest.New(t)
-	up := h.Start("up")
-	h.AwaitFrontPage()
-	anna := h.NewCustomer("anna@example.org")
-	for i, point := range points(building) {
-		if err := up.Interrupt(); err != nil {
-			t.Fatalf("stop before %s: %v", point, err)
-		}
-		dying := h.Start("up", "HAFEN_CRASH_AT="+point)
-		h.AwaitFrontPage()
-		server := anna.Order([]string{"basic", "advanced"}[i%2], fmt.Sprintf("server-%d", i))
-		crashed(t, dying, point)
-
-		up = h.Start("up")
-		started := time.Now()
-		h.AwaitStatus(server.ID, tenant.Active, time.Minute)
-		resumed := hafentest.Query[time.Time](h, resumedAt, server.ID, started)
-		if wait := resumed.Sub(started); wait > 30*time.Second {
-			t.Errorf("after a kill at %s work went on only after %s", point, wait)
-		}
-		whole(t, h, server)
-		logsIn(t, h, server)
+	for _, plan := range []string{"basic", "advanced"} { // without and with a network
+		t.Run(plan, func(t *testing.T) {
+			t.Parallel()
+			h := hafentest.New(t)
+			up := h.Start("up")
+			h.AwaitFrontPage()
+			anna := h.NewCustomer("anna@example.org")
+			if err := up.Interrupt(); err != nil {
+				t.Fatal(err)
+			}
+			all := points(building)
+			dying := h.Start("up", "HAFEN_CRASH_AT="+all[0])
+			h.AwaitFrontPage()
+			server := anna.Order(plan, "anna")
+			crashed(t, dying, all[0])
+			for _, point := range all[1:] {
+				restarted := time.Now()
+				crashed(t, h.Start("up", "HAFEN_CRASH_AT="+point), point)
+				if wait := time.Since(restarted); wait > 30*time.Second {
+					t.Errorf("work went on to %s only after %s", point, wait)
+				}
+			}
+			h.Start("up")
+			h.AwaitStatus(server.ID, tenant.Active, time.Minute)
+			whole(t, h, server)
+			orphans(t, h)
+			logsIn(t, h, server)
+		})
 	}
-	orphans(t, h)
 }
 
 // Another process takes over what a killed one had claimed, without anybody restarting anything.
@@ -112,25 +119,25 @@ func TestRemovalSurvivesKillAtEveryStep(t *testing.T) {
 	up := h.Start("up")
 	h.AwaitFrontPage()
 	anna := h.NewCustomer("anna@example.org")
-	for i, point := range points(removing) {
-		server := anna.Server([]string{"advanced", "basic"}[i%2], fmt.Sprintf("server-%d", i))
-		anna.Post("/servers/"+string(server.ID)+"/delete", map[string][]string{"name": {server.Name}})
-		h.Await(time.Minute, "stop", func() error {
-			if hafentest.Query[bool](h, `select reconciled < wanted from tenants where id = $1`, server.ID) {
-				return errors.New("still stopping")
-			}
-			return nil
-		})
-		if err := up.Interrupt(); err != nil {
-			t.Fatalf("stop before %s: %v", point, err)
+	server := anna.Server("advanced", "anna")
+	anna.Post("/servers/"+string(server.ID)+"/delete", map[string][]string{"name": {server.Name}})
+	h.Await(time.Minute, "stop", func() error {
+		if hafentest.Query[bool](h, `select reconciled < wanted from tenants where id = $1`, server.ID) {
+			return errors.New("still stopping")
 		}
-		h.Exec(`update tenants set delete_after = now() - interval '1 second', requested_at = now() - interval '1 minute' where id = $1`, server.ID)
-		crashed(t, h.Start("up", "HAFEN_CRASH_AT="+point), point)
-		up = h.Start("up")
-		h.AwaitStatus(server.ID, tenant.Deleted, time.Minute)
-		nothing(t, h, server)
-		h.AwaitFrontPage()
+		return nil
+	})
+	if err := up.Interrupt(); err != nil {
+		t.Fatal(err)
 	}
+	// The grace period is over.
+	h.Exec(`update tenants set delete_after = now() - interval '1 second' where id = $1`, server.ID)
+	for _, point := range points(removing) {
+		crashed(t, h.Start("up", "HAFEN_CRASH_AT="+point), point)
+	}
+	h.Start("up")
+	h.AwaitStatus(server.ID, tenant.Deleted, time.Minute)
+	nothing(t, h, server)
 	orphans(t, h)
 }
 
