@@ -52,7 +52,7 @@ func (a accounts) on(ctx context.Context, spec tenant.Spec, act func(homeserver.
 func (s settings) wanted(c controlplane.DomainClaim, addresses []netip.Addr) dns.Wanted {
 	return dns.Wanted{
 		ServerName: c.ServerName, Host: c.Host, Token: c.Token,
-		EdgeHost: tenant.Domain(s.BaseDomain), Edge: addresses, FederationPort: s.FederationPort,
+		EdgeHost: tenant.Domain(s.BaseDomain), Edge: addresses, FederationPort: s.FederationPort, ClientPort: s.HTTPSPort,
 	}
 }
 

@@ -132,6 +132,22 @@ func want(t *testing.T, r tenant.Record, state tenant.RecordState, code string, 
 	}
 }
 
+// TestOtherPorts: where the edge does not listen on the usual ones, the customer's website has to name ours.
+func TestOtherPorts(t *testing.T) {
+	t.Parallel()
+	other := own
+	other.FederationPort, other.ClientPort = 48448, 40443
+	for _, r := range dns.Records(other) {
+		want := map[tenant.RecordPurpose]string{
+			tenant.PurposeServer: `{"m.server":"matrix.example.org:48448"}`,
+			tenant.PurposeClient: `{"m.homeserver":{"base_url":"https://matrix.example.org:40443"}}`,
+		}[r.Purpose]
+		if want != "" && r.Want[0] != want {
+			t.Errorf("%s: %s", r.Purpose, r.Want[0])
+		}
+	}
+}
+
 func TestWantedRecords(t *testing.T) {
 	t.Parallel()
 	var got []string

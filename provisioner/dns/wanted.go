@@ -23,6 +23,8 @@ type Wanted struct {
 	Edge       []netip.Addr  // our addresses; without any, EdgeHost has to be used
 	// FederationPort is where other servers reach the host; 0 for 8448.
 	FederationPort int
+	// ClientPort is where clients reach the host; 0 for 443.
+	ClientPort int
 }
 
 // Records lists what to set, in the order of a page, all pending. The list a Check returns has the same records first, and may
@@ -89,7 +91,7 @@ func (w Wanted) serverRecord() tenant.Record {
 }
 
 func (w Wanted) clientRecord() tenant.Record {
-	return w.wellKnownRecord(tenant.PurposeClient, "client", map[string]any{"m.homeserver": map[string]string{"base_url": "https://" + string(w.Host)}})
+	return w.wellKnownRecord(tenant.PurposeClient, "client", map[string]any{"m.homeserver": map[string]string{"base_url": w.clientAddress()}})
 }
 
 func (w Wanted) wellKnownRecord(p tenant.RecordPurpose, file string, body any) tenant.Record {
@@ -105,6 +107,13 @@ func (w Wanted) wellKnownRecord(p tenant.RecordPurpose, file string, body any) t
 
 func (w Wanted) federationAddress() string {
 	return net.JoinHostPort(string(w.Host), strconv.Itoa(w.federationPort()))
+}
+
+func (w Wanted) clientAddress() string {
+	if w.ClientPort == 0 || w.ClientPort == 443 {
+		return "https://" + string(w.Host)
+	}
+	return "https://" + net.JoinHostPort(string(w.Host), strconv.Itoa(w.ClientPort))
 }
 
 func (w Wanted) federationPort() int {

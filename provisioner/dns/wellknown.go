@@ -118,7 +118,7 @@ func (l *look) judgeClient(p page) (code, saw string) {
 		return "wellknown.other_value", string(p.body)
 	}
 	told := *body.Homeserver.BaseURL
-	if strings.TrimRight(strings.ToLower(told), "/") != "https://"+string(l.wanted.Host) {
+	if strings.TrimRight(strings.ToLower(told), "/") != l.wanted.clientAddress() {
 		return "wellknown.other_value", told
 	}
 	if allowed := p.header.Get("Access-Control-Allow-Origin"); allowed != "*" && allowed != origin {
