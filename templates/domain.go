@@ -1,6 +1,9 @@
 package templates
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // RecordState is what a look at the DNS or the web found.
 type RecordState string
@@ -70,6 +73,32 @@ func recordTone(state RecordState) Tone {
 		return ToneBad
 	}
 	return ToneWarn
+}
+
+// shownRecords leaves out what is not needed any more: addresses where the alias is found, and the alias where they are.
+func shownRecords(records []DomainRecord) []DomainRecord {
+	var shown []DomainRecord
+	for _, r := range records {
+		other := slices.ContainsFunc(records, func(o DomainRecord) bool {
+			return o.Purpose == r.Purpose && (o.Type == "CNAME") != (r.Type == "CNAME") && o.State == RecordFound
+		})
+		if !other || r.State == RecordFound || r.State == RecordWrong {
+			shown = append(shown, r)
+		}
+	}
+	return shown
+}
+
+// answersWait reports whether the customer's website does not yet say where the server is.
+func answersWait(vm Domain) bool {
+	return slices.ContainsFunc(vm.WellKnown, func(w WellKnown) bool { return w.State == RecordMissing || w.State == RecordWrong })
+}
+
+func optionalWords(l Locale, r DomainRecord) string {
+	if r.Type == "CNAME" {
+		return l.T("domain.instead")
+	}
+	return l.T("domain.optional")
 }
 
 // domainSummary counts what is found of what is needed; optional records count once they are there.
