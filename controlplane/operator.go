@@ -123,9 +123,10 @@ func (o *Operators) Suspend(ctx context.Context, actor Actor, id tenant.ID, reas
 	return o.transition(ctx, actor, Transition{Tenant: id, To: tenant.Suspended, Action: "server.suspend", Reason: reason, Note: note})
 }
 
-// Resume lets a suspended server run again.
+// Resume lets a suspended server run again. No other one: from elsewhere the same way leads past payment, the proof of a
+// domain, or the end of a grace period.
 func (o *Operators) Resume(ctx context.Context, actor Actor, id tenant.ID) error {
-	return o.transition(ctx, actor, Transition{Tenant: id, To: tenant.Provisioning, Action: "server.resume"})
+	return o.transition(ctx, actor, Transition{Tenant: id, From: tenant.Suspended, To: tenant.Provisioning, Action: "server.resume"})
 }
 
 // Delete begins a server's deletion with its grace period.

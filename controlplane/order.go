@@ -96,6 +96,16 @@ func (o *Orders) CheckName(ctx context.Context, r OrderRequest) (OrderNames, err
 	if err != nil {
 		return OrderNames{}, fmt.Errorf("find holder of %s: %w", names.ServerName, err)
 	}
+	if holder == "" && names.Host != names.ServerName {
+		// Two names lead to one machine, but one name to one server only. A host may have been a server name once: only
+		// names in Matrix ids are for ever.
+		if holder, err = o.Store.NameHolder(ctx, names.Host); err != nil {
+			return OrderNames{}, fmt.Errorf("find holder of %s: %w", names.Host, err)
+		}
+		if holder == "tombstoned" {
+			holder = ""
+		}
+	}
 	if holder != "" {
 		return OrderNames{}, nameFault(names.Own, tenant.Conflict, holder)
 	}
@@ -115,15 +125,15 @@ func (o *Orders) names(r OrderRequest) (OrderNames, error) {
 	if err != nil {
 		return OrderNames{}, err
 	}
-	if domain.Within(o.Base) {
+	names := OrderNames{ServerName: domain, Host: domain, Own: true}
+	if !r.WholeDomain {
+		names.Host = domain.Under("matrix")
+	}
+	if domain.Within(o.Base) || names.Host.Within(o.Base) { // the website may itself be at matrix.DOMAIN
 		return OrderNames{}, nameFault(true, tenant.Invalid, "ours")
 	}
 	if err := o.Registrable(domain); err != nil {
 		return OrderNames{}, err
-	}
-	names := OrderNames{ServerName: domain, Host: domain, Own: true}
-	if !r.WholeDomain {
-		names.Host = domain.Under("matrix")
 	}
 	return names, nil
 }

@@ -35,7 +35,8 @@ type ServerStore interface {
 	// Fault plan.too_small.
 	ChangePlan(ctx context.Context, actor Actor, id tenant.ID, plan tenant.PlanID) error
 	// Transition moves a tenant in the status table, wakes it and writes the audit entry. The Fault status.conflict says
-	// the table does not allow it from where the tenant stands now.
+	// the table does not allow it from where the tenant stands now. A tenant of which nothing exists yet is deleted at once,
+	// and one whose own domain was never proven resumes to wait for that.
 	Transition(ctx context.Context, t Transition) error
 	// Watch gives a hint whenever a row of the tenant changed, until ctx ends.
 	Watch(ctx context.Context, id tenant.ID) <-chan struct{}
@@ -45,6 +46,7 @@ type ServerStore interface {
 type Transition struct {
 	Actor       Actor
 	Tenant      tenant.ID
+	From        tenant.Status // when set, the only status it may begin in
 	To          tenant.Status // "" when Back
 	Back        bool          // return to where deletion began
 	Action      string        // for the audit log

@@ -24,7 +24,7 @@ var Statuses = []Status{AwaitingPayment, AwaitingDomain, Provisioning, Active, A
 // only once it is proven healthy; so does Deleting, when a customer changes their mind within the grace period.
 var transitions = map[Status][]Status{
 	AwaitingPayment: {AwaitingDomain, Provisioning, Deleting, Deleted},
-	AwaitingDomain:  {Provisioning, Suspended, Deleting},
+	AwaitingDomain:  {Provisioning, Suspended, Deleting, Deleted},
 	Provisioning:    {Active, Suspended, Deleting},
 	Active:          {Asleep, Provisioning, Suspended, Deleting},
 	Asleep:          {Active, Provisioning, Suspended, Deleting},

@@ -12,7 +12,7 @@ func TestTransitionTable(t *testing.T) {
 	const table = `
 		                 aw_pay aw_dom provis active asleep suspen deleti delete
 		awaiting_payment .      x      x      .      .      .      x      x
-		awaiting_domain  .      .      x      .      .      x      x      .
+		awaiting_domain  .      .      x      .      .      x      x      x
 		provisioning     .      .      .      x      .      x      x      .
 		active           .      .      x      .      x      x      x      .
 		asleep           .      .      x      x      .      x      x      .

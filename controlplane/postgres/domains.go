@@ -108,7 +108,7 @@ func (s *Store) RecordDomain(ctx context.Context, id tenant.ID, report tenant.Do
 		if status != tenant.AwaitingDomain || !ready {
 			return nil
 		}
-		if err := s.move(ctx, tx, controlplane.Transition{Tenant: id, To: tenant.Provisioning}); err != nil {
+		if _, err := s.move(ctx, tx, controlplane.Transition{Tenant: id, To: tenant.Provisioning}); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, controlplane.Hafen, "domain.proven", id, nil)

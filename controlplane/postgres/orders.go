@@ -192,7 +192,7 @@ func (s *Store) closeOrder(ctx context.Context, actor controlplane.Actor, id, st
 			t.To = tenant.Deleted
 		}
 		// A tenant that its owner began to delete meanwhile stays so; the money is then a matter between people.
-		if err := s.move(ctx, tx, t); err != nil && tenant.FaultOf(err).Code != "status.conflict" {
+		if _, err := s.move(ctx, tx, t); err != nil && tenant.FaultOf(err).Code != "status.conflict" {
 			return err
 		}
 		if status == "paid" {

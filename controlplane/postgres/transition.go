@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,10 +14,11 @@ import (
 // Transition moves a tenant in the status table, with job and audit entry.
 func (s *Store) Transition(ctx context.Context, t controlplane.Transition) error {
 	return s.inTx(ctx, "move tenant", func(tx pgx.Tx) error {
-		if err := s.move(ctx, tx, t); err != nil {
+		to, err := s.move(ctx, tx, t)
+		if err != nil {
 			return err
 		}
-		if which := occasion(t); which != "" {
+		if which := occasion(t, to); which != "" {
 			if err := s.tell(ctx, tx, t.Tenant, which); err != nil {
 				return err
 			}
@@ -34,14 +34,18 @@ func (s *Store) Transition(ctx context.Context, t controlplane.Transition) error
 	})
 }
 
-// occasion is the mail a transition is worth; "" for none.
-func occasion(t controlplane.Transition) controlplane.TenantMail {
+// occasion is the mail a transition is worth that led to a status; "" for none.
+func occasion(t controlplane.Transition, to tenant.Status) controlplane.TenantMail {
 	switch {
-	case t.To == tenant.Deleting && t.DeleteAfter > 0:
+	case to == tenant.Deleted:
+		return controlplane.MailServerDeleted
+	case t.To != to:
+		return ""
+	case to == tenant.Deleting && t.DeleteAfter > 0:
 		return controlplane.MailServerDeleting
-	case t.To == tenant.Suspended:
+	case to == tenant.Suspended:
 		return controlplane.MailServerSuspended
-	case t.To == tenant.Provisioning:
+	case to == tenant.Provisioning:
 		return controlplane.MailServerResumed
 	default:
 		return ""
@@ -55,63 +59,103 @@ func (s *Store) tell(ctx context.Context, tx pgx.Tx, id tenant.ID, which control
 
 const (
 	lockStatus = `
-select status, coalesce(before_deleting, ''), coalesce(suspended_for, ''), delete_after, delete_after <= now() is true
+select status, coalesce(before_deleting, ''), coalesce(suspended_for, ''), delete_after <= now() is true, image <> '',
+	exists (select from domains d where d.tenant_id = tenants.id)
 from tenants where id = $1 for update`
 	setStatus = `
 update tenants set status = $2, before_deleting = nullif($3, ''), suspended_for = nullif($4, ''),
 	delete_after = case when $2 = 'deleting' then now() + $5::interval end,
 	failures = 0, failure_code = '', failure_detail = '', retry_at = null
 where id = $1`
+	// Two that await their proof may want the same name. The unique indexes know of equal names and equal hosts; this knows of
+	// one's name that is another's host, and of a name whose first holder has come and gone meanwhile.
+	nameGone = `
+select exists (select from tombstones b where b.server_name = t.server_name)
+	or exists (select from tenants o where o.id <> t.id and (o.host = t.server_name or o.server_name = t.host)
+		and o.status not in ('awaiting_payment', 'awaiting_domain', 'deleted'))
+from tenants t where t.id = $1`
 )
 
-// move is a transition within a transaction, without its audit entry.
-func (s *Store) move(ctx context.Context, tx pgx.Tx, t controlplane.Transition) error {
-	var (
-		from              tenant.Status
-		before, suspended string
-		deleteAfter       *time.Time
-		over              bool
-	)
-	err := tx.QueryRow(ctx, lockStatus, t.Tenant).Scan(&from, &before, &suspended, &deleteAfter, &over)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return &tenant.Fault{Kind: tenant.NotFound, Code: "tenant.unknown"}
-	}
-	if err != nil {
-		return err
-	}
+// standing is what decides where a tenant may go.
+type standing struct {
+	status, before tenant.Status
+	suspendedFor   string
+	over           bool // the grace period of its deletion
+	begun          bool // it was provisioned once, so something of it may exist outside
+	own            bool // its domain is the customer's, and was not proven unless begun
+}
+
+// destination is the status that a transition leads to from here.
+func (at standing) destination(t controlplane.Transition) (tenant.Status, error) {
 	to := t.To
-	if t.Back {
-		to = tenant.Status(before)
-		if to == tenant.Active || to == tenant.Asleep {
+	switch {
+	case t.From != "" && t.From != at.status, t.Back && at.over: // in the latter case its removal may have begun
+		return "", statusConflict()
+	case t.Back:
+		if to = at.before; to == tenant.Active || to == tenant.Asleep {
 			to = tenant.Provisioning // it must be proven healthy again
 		}
-		if over {
-			return statusConflict() // its removal may have begun
-		}
+	case to == tenant.Deleting && !at.begun && (at.status == tenant.AwaitingPayment || at.status == tenant.AwaitingDomain):
+		// Nothing is to be removed, and what stands outside under an unproven name belongs to somebody else.
+		to = tenant.Deleted
+	case to == tenant.Provisioning && at.status == tenant.Suspended && at.own && !at.begun:
+		to = tenant.AwaitingDomain // a suspension proves no domain
 	}
-	if !from.CanBecome(to) {
-		return statusConflict()
+	if !at.status.CanBecome(to) {
+		return "", statusConflict()
 	}
+	return to, nil
+}
+
+// move is a transition within a transaction, without its audit entry. It returns where it led.
+func (s *Store) move(ctx context.Context, tx pgx.Tx, t controlplane.Transition) (tenant.Status, error) {
+	var at standing
+	err := tx.QueryRow(ctx, lockStatus, t.Tenant).Scan(&at.status, &at.before, &at.suspendedFor, &at.over, &at.begun, &at.own)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", &tenant.Fault{Kind: tenant.NotFound, Code: "tenant.unknown"}
+	}
+	if err != nil {
+		return "", err
+	}
+	to, err := at.destination(t)
+	if err != nil {
+		return "", err
+	}
+	before, suspended := tenant.Status(""), ""
 	switch to {
 	case tenant.Deleting:
-		before = string(from)
+		before, suspended = at.status, at.suspendedFor
 	case tenant.Suspended:
-		before, suspended = "", suspendedFor(t.Reason, suspended)
-	default:
-		before, suspended = "", ""
+		suspended = suspendedFor(t.Reason, at.suspendedFor)
+	}
+	if to == tenant.Provisioning && at.own && !at.begun {
+		var gone bool
+		if err := tx.QueryRow(ctx, nameGone, t.Tenant).Scan(&gone); err != nil {
+			return "", err
+		}
+		if gone {
+			return "", domainTaken()
+		}
 	}
 	_, err = tx.Exec(ctx, setStatus, t.Tenant, to, before, suspended, t.DeleteAfter)
 	if taken(err) {
-		return &tenant.Fault{Kind: tenant.Conflict, Code: "domain.taken"}
+		return "", domainTaken()
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
-	if to == tenant.Deleted {
-		return s.bury(ctx, tx, t.Tenant)
+	switch to {
+	case tenant.Deleted:
+		return to, s.bury(ctx, tx, t.Tenant)
+	case tenant.AwaitingDomain:
+		_, err := tx.Exec(ctx, requestDomainCheck, t.Tenant)
+		return to, err
+	default:
+		return to, s.wake(ctx, tx, t.Tenant)
 	}
-	return s.wake(ctx, tx, t.Tenant)
 }
+
+func domainTaken() error { return &tenant.Fault{Kind: tenant.Conflict, Code: "domain.taken"} }
 
 func suspendedFor(reason, before string) string {
 	if reason != "" {
