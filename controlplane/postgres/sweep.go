@@ -14,7 +14,9 @@ const releaseLeases = `
 update tenants set lease_owner = '', lease_until = '-infinity', requested_at = least(requested_at, now() - interval '5 seconds')
 where lease_owner = $1`
 
-const expireChecks = `update tenants set checked_at = '-infinity' where status <> 'deleted'`
+// What was asked for a moment ago counts as no look: the order may be younger than the restart is long.
+const expireChecks = `
+update tenants set checked_at = '-infinity', requested_at = least(requested_at, now() - interval '5 minutes 1 second') where status <> 'deleted'`
 
 // StartOver gives up the leases of an owner that has just started, and makes every tenant due for a look: the machine may have
 // been restarted meanwhile, and its containers with it or not.
