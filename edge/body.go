@@ -49,7 +49,9 @@ func (e *Edge) metered(w http.ResponseWriter, r *http.Request, limit int64) *met
 	control := http.NewResponseController(w)
 	if r.ProtoMajor == 1 {
 		// Or net/http would read the body before it writes an answer that a homeserver gave without reading it.
-		control.EnableFullDuplex()
+		if err := control.EnableFullDuplex(); err != nil {
+			e.log.Warn("early answers to uploads wait for the upload's end", "error", err) // only a foreign ResponseWriter refuses
+		}
 	}
 	return &meteredBody{source: r.Body, limit: limit, control: control, now: e.config.Now}
 }
