@@ -10,12 +10,12 @@ import (
 	"hafen/tenant"
 )
 
-// DomainWatcher looks at the records of own domains: every few seconds while a customer is setting them up, rarer later.
+// DomainWatcher looks at the records of own domains: every two seconds while a customer is setting them up, rarer later.
 // When proof and host are right, it moves the tenant on to provisioning.
 type DomainWatcher struct {
 	Store   DomainStore
 	Checker DomainChecker
-	Every   time.Duration // how often due ones are looked for; 2 s when zero
+	Every   time.Duration // how often due ones are looked for; 1 s when zero
 	Log     *slog.Logger
 }
 
@@ -39,30 +39,67 @@ type DomainChecker interface {
 	Check(ctx context.Context, claim DomainClaim) tenant.DomainReport
 }
 
+// atOnce bounds how many domains are looked at together: each waits on foreign name servers, up to eight seconds, and costs
+// next to nothing meanwhile.
+const atOnce = 16
+
 // Run checks until ctx ends.
 func (w *DomainWatcher) Run(ctx context.Context) error {
 	every := w.Every
 	if every == 0 {
-		every = 2 * time.Second
+		every = time.Second // somebody watches the page
 	}
-	return repeat(ctx, every, w.Log, "domain check", w.round)
+	looks := looks{under: map[tenant.ID]bool{}}
+	defer looks.wait.Wait()
+	return repeat(ctx, every, w.Log, "domain check", func(ctx context.Context) error { return w.round(ctx, &looks) })
 }
 
-func (w *DomainWatcher) round(ctx context.Context) error {
-	// Sixteen at once: each waits on foreign name servers, up to eight seconds, and costs next to nothing meanwhile.
-	claims, err := w.Store.ClaimDomains(ctx, 16)
+// looks are the checks under way. A round does not wait for them: a customer whose name servers are silent would hold
+// up all the others.
+type looks struct {
+	mu    sync.Mutex
+	under map[tenant.ID]bool
+	wait  sync.WaitGroup
+}
+
+func (w *DomainWatcher) round(ctx context.Context, l *looks) error {
+	free := l.free()
+	if free == 0 {
+		return nil
+	}
+	claims, err := w.Store.ClaimDomains(ctx, free)
 	if err != nil {
 		return fmt.Errorf("claim domains: %w", err)
 	}
-	var wait sync.WaitGroup
 	for _, claim := range claims {
-		wait.Go(func() {
+		l.begin(claim.Tenant, func() {
 			report := w.Checker.Check(ctx, claim)
 			if err := w.Store.RecordDomain(ctx, claim.Tenant, report); err != nil && ctx.Err() == nil {
 				w.Log.ErrorContext(ctx, "domain report not recorded, will be checked again", "tenant", claim.Tenant, "error", err)
 			}
 		})
 	}
-	wait.Wait()
 	return nil
+}
+
+func (l *looks) free() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return atOnce - len(l.under)
+}
+
+// begin runs look beside the others, unless the tenant's last look goes on still.
+func (l *looks) begin(id tenant.ID, look func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.under[id] {
+		return
+	}
+	l.under[id] = true
+	l.wait.Go(func() {
+		look()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.under, id)
+	})
 }

@@ -41,12 +41,12 @@ func (s *Store) RequestDomainCheck(ctx context.Context, id tenant.ID) error {
 	return nil
 }
 
-// While a customer sets records up, every five seconds; after the first hour every minute, after a day every quarter of
+// While a customer sets records up, every two seconds; after the first hour every minute, after a day every quarter of
 // an hour. A domain in service is looked at once an hour.
 const claimDomains = `
 update domains d set check_after = now() + case
 	when t.status <> 'awaiting_domain' then interval '1 hour'
-	when t.created_at > now() - interval '1 hour' then interval '5 seconds'
+	when t.created_at > now() - interval '1 hour' then interval '2 seconds'
 	when t.created_at > now() - interval '1 day' then interval '1 minute'
 	else interval '15 minutes' end
 from tenants t
