@@ -29,7 +29,7 @@ type ReconcilerConfig struct {
 	Provisioner Provisioner
 	Image       func(tenant.EngineName) (string, error) // the image new tenants get, by digest
 	Contact     string                                  // where members of a tenant find help: a URI
-	Owner       string                                  // names this process in leases
+	Owner       string                                  // names this process in leases; see LeaseOwner
 	Now         func() time.Time
 	Log         *slog.Logger
 	// At is called before and after each step acts, before it is recorded. Nil but in crash tests.
@@ -114,31 +114,36 @@ func NewReconciler(c ReconcilerConfig) *Reconciler {
 	return &Reconciler{c}
 }
 
+// LeaseOwner is the owner of one pass' lease. Each pass has its own: one that a stalled database has cost its lease must not
+// pass for the next, which the same process has begun meanwhile.
+func LeaseOwner(process string, pass uint64) string { return fmt.Sprintf("%s #%016x", process, pass) }
+
 var errLeaseLost = errors.New("lease lost to another process")
 
 // Reconcile brings one tenant to its goal, or records why it could not. It returns an error only when the rows themselves
 // could not be read or written; everything else is the tenant's failure, with its own time to retry.
 func (r *Reconciler) Reconcile(ctx context.Context, id tenant.ID) error {
 	for again := true; again; {
-		claim, ok, err := r.Store.ClaimTenant(ctx, id, r.Owner, Lease)
+		owner := LeaseOwner(r.Owner, rand.Uint64())
+		claim, ok, err := r.Store.ClaimTenant(ctx, id, owner, Lease)
 		if err != nil {
 			return fmt.Errorf("claim %s: %w", id, err)
 		}
 		if !ok {
 			return nil // its holder looks for newer wishes when it lets go
 		}
-		if again, err = r.pass(ctx, claim); err != nil {
+		if again, err = r.pass(ctx, owner, claim); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *Reconciler) pass(ctx context.Context, claim Claim) (again bool, err error) {
+func (r *Reconciler) pass(ctx context.Context, owner string, claim Claim) (again bool, err error) {
 	id := claim.Spec.ID
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	go r.keepLease(working, stop, id)
+	go r.keepLease(working, stop, id, owner)
 
 	if err := r.converge(working, &claim); err != nil {
 		if cause := context.Cause(working); cause != nil {
@@ -146,13 +151,13 @@ func (r *Reconciler) pass(ctx context.Context, claim Claim) (again bool, err err
 		}
 		failure := tenant.FailureOf(err)
 		r.Log.WarnContext(ctx, "reconcile failed", "tenant", id, "code", failure.Code, "disposition", failure.Disposition, "error", err)
-		again, err := r.Store.FailReconcile(ctx, r.Owner, claim, failure, backoff(failure, claim.Failures))
+		again, err := r.Store.FailReconcile(ctx, owner, claim, failure, backoff(failure, claim.Failures))
 		if err != nil {
 			return false, fmt.Errorf("record failure of %s: %w", id, err)
 		}
 		return again, nil
 	}
-	again, err = r.Store.FinishReconcile(working, id, r.Owner, claim)
+	again, err = r.Store.FinishReconcile(working, id, owner, claim)
 	if err != nil {
 		return false, fmt.Errorf("finish %s: %w", id, err)
 	}
@@ -225,7 +230,7 @@ func (r *Reconciler) apply(ctx context.Context, claim *Claim, step tenant.Step) 
 }
 
 // keepLease extends the lease until the pass is over; losing it stops the pass.
-func (r *Reconciler) keepLease(ctx context.Context, stop context.CancelCauseFunc, id tenant.ID) {
+func (r *Reconciler) keepLease(ctx context.Context, stop context.CancelCauseFunc, id tenant.ID, owner string) {
 	tick := time.NewTicker(Lease / 4)
 	defer tick.Stop()
 	for {
@@ -234,7 +239,7 @@ func (r *Reconciler) keepLease(ctx context.Context, stop context.CancelCauseFunc
 			return
 		case <-tick.C:
 		}
-		ok, err := r.Store.ExtendLease(ctx, id, r.Owner, Lease)
+		ok, err := r.Store.ExtendLease(ctx, id, owner, Lease)
 		if err == nil && !ok {
 			stop(errLeaseLost)
 			return

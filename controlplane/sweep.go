@@ -9,9 +9,9 @@ import (
 
 // SweepStore finds what nobody works on.
 type SweepStore interface {
-	// StartOver gives up the leases of an owner that has just started and so cannot be working on anything, and makes every
+	// StartOver gives up the leases of a process that has just started and so cannot be working on anything, and makes every
 	// tenant due for a look.
-	StartOver(ctx context.Context, owner string) error
+	StartOver(ctx context.Context, process string) error
 	// WakeDue enqueues tenants with an expired lease and unfinished work, a due retry, an ended grace period, or no look
 	// at them for a while. It returns how many.
 	WakeDue(ctx context.Context) (int, error)

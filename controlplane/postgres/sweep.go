@@ -12,17 +12,17 @@ import (
 // Work that was under a lease is overdue at once: nobody else will do it.
 const releaseLeases = `
 update tenants set lease_owner = '', lease_until = '-infinity', requested_at = least(requested_at, now() - interval '5 seconds')
-where lease_owner = $1`
+where starts_with(lease_owner, $1 || ' #')`
 
 // What was asked for a moment ago counts as no look: the order may be younger than the restart is long.
 const expireChecks = `
 update tenants set checked_at = '-infinity', requested_at = least(requested_at, now() - interval '5 minutes 1 second') where status <> 'deleted'`
 
-// StartOver gives up the leases of an owner that has just started, and makes every tenant due for a look: the machine may have
+// StartOver gives up the leases of a process that has just started, and makes every tenant due for a look: the machine may have
 // been restarted meanwhile, and its containers with it or not.
-func (s *Store) StartOver(ctx context.Context, owner string) error {
+func (s *Store) StartOver(ctx context.Context, process string) error {
 	return s.inTx(ctx, "start over", func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, releaseLeases, owner); err != nil {
+		if _, err := tx.Exec(ctx, releaseLeases, process); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, expireChecks)

@@ -406,9 +406,10 @@ func TestAStartedProcessTakesItsOwnWorkUpAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	id := w.order("anna")
-	_, _, err := w.store.ClaimTenant(w.ctx, id, "one", time.Minute)
+	_, _, err := w.store.ClaimTenant(w.ctx, id, controlplane.LeaseOwner("one", 7), time.Minute)
 	w.must(err)
 	w.must(w.store.StartOver(w.ctx, "two"))
+	w.must(w.store.StartOver(w.ctx, "on"))
 	if n, err := w.store.WakeDue(w.ctx); err != nil || n != 0 {
 		t.Fatalf("another's work was taken: %d %v", n, err)
 	}
