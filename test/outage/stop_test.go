@@ -1,0 +1,107 @@
+package outage
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"hafen/internal/hafentest"
+	"hafen/tenant"
+)
+
+func TestStopAndStart(t *testing.T) {
+	t.Parallel()
+	h := hafentest.New(t)
+	up := h.Start("up")
+	h.AwaitFrontPage()
+	anna := h.NewCustomer("anna@example.org")
+	server := anna.Server("advanced", "anna")
+	server.AddMember("bert")
+	bert := logIn(t, h.HTTPClient, server.BaseURL(), "bert")
+	container := containerOf(t, server)
+
+	interrupt(t, up)
+	if !container.running(t) {
+		t.Error("Ctrl-C stopped a server")
+	}
+	if conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(h.HTTPS))); err == nil {
+		conn.Close()
+		t.Error("something still listens")
+	}
+
+	up = h.Start("up")
+	began := time.Now()
+	h.AwaitFrontPage()
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("the front page came only after %s", took)
+	}
+	h.Await(10*time.Second, "the old session", func() error { return bert.is("@bert:" + server.Name) })
+	if page := anna.Get("/servers/" + string(server.ID)); !strings.Contains(words(page), "bert") {
+		t.Error("the customer is logged out, or the member is gone")
+	}
+
+	interrupt(t, up)
+	if out, err := h.Run("down"); err != nil || !strings.Contains(out, "1 servers and the database stopped") {
+		t.Errorf("down: %v\n%s", err, out)
+	}
+	if container.running(t) {
+		t.Error("down left a server running")
+	}
+	if _, err := os.Stat(filepath.Join(h.Data, "postgres", "postmaster.pid")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("down left the database running: %v", err)
+	}
+	if out, err := h.Run("down"); err != nil {
+		t.Errorf("a second down: %v\n%s", err, out)
+	}
+
+	h.Start("up")
+	h.AwaitFrontPage()
+	h.Await(60*time.Second, "the old session after down", func() error { return bert.is("@bert:" + server.Name) })
+	server.AddMember("carl")
+}
+
+// interrupt is Ctrl-C, and fails unless the process ends well within seconds.
+func interrupt(t *testing.T, p *hafentest.Process) {
+	t.Helper()
+	began := time.Now()
+	if err := p.Interrupt(); err != nil {
+		t.Fatalf("Ctrl-C: %v", err)
+	}
+	// The edge lets requests finish for up to 10 s, but there are none.
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("Ctrl-C took %s", took)
+	}
+}
+
+type container string
+
+// containerOf finds the one container of a server.
+func containerOf(t *testing.T, s hafentest.Server) container {
+	t.Helper()
+	found := strings.Fields(docker(t, "ps", "--all", "--quiet", "--filter", fmt.Sprintf("label=%s=%s", tenant.LabelTenant, s.ID)))
+	if len(found) != 1 {
+		t.Fatalf("containers: %v", found)
+	}
+	return container(found[0])
+}
+
+func (c container) running(t *testing.T) bool {
+	t.Helper()
+	return strings.TrimSpace(docker(t, "inspect", "--format", "{{.State.Running}}", string(c))) == "true"
+}
+
+func docker(t *testing.T, arguments ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "docker", arguments...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("docker %s: %v: %s", arguments[0], err, out)
+	}
+	return string(out)
+}
