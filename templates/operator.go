@@ -32,14 +32,6 @@ type OperatorServers struct {
 	Pager  Pager
 }
 
-// OperatorCondition is a condition as the operator sees it: wanted and seen.
-type OperatorCondition struct {
-	Condition
-	Wanted string // from the spec, "running"
-	Seen   string // observed, "exited (137)"
-	Detail string // the full error
-}
-
 // StepRun is one run of a step in the history.
 type StepRun struct {
 	Name    string
@@ -58,7 +50,9 @@ type OperatorServer struct {
 	HomeserverURL string
 	Seats         Seats
 	Storage       Storage
-	Conditions    []OperatorCondition
+	// FailureDetail is what went wrong, in the words of what refused: for operators only.
+	FailureDetail string
+	Conditions    []Condition
 	Steps         []StepRun
 	Events        []Event
 	// What the status allows now.

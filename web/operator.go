@@ -87,13 +87,11 @@ func (s *Server) fleetServerPage(r *request, status int, server controlplane.Ser
 	vm := templates.OperatorServer{
 		Server: serverView(server), Customer: server.OwnerEmail, HomeserverURL: s.homeserver(server.Host),
 		Seats: seatsView(server), Storage: storageView(server, history), Steps: runViews(server, runs, s.Now()), Form: form,
+		Conditions: conditionViews(server.Conditions), FailureDetail: server.FailureText,
 		CanSuspend: server.Status.CanBecome(tenant.Suspended) && server.Status != tenant.Deleting,
 		CanResume:  server.Status == tenant.Suspended,
 		CanRetry:   server.FailureCode != "" || !server.Settled,
 		CanDelete:  server.Status.CanBecome(tenant.Deleting),
-	}
-	for _, condition := range conditionViews(server.Conditions) {
-		vm.Conditions = append(vm.Conditions, templates.OperatorCondition{Condition: condition})
 	}
 	for _, entry := range entries {
 		vm.Events = append(vm.Events, eventView(entry))

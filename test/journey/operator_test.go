@@ -84,6 +84,7 @@ func (p *person) retries(w *world, path string) {
 	w.Exec(`update tenants set failure_code = 'disk_full', failure_detail = 'no space left on device', retry_at = 'infinity' where id = $1`, id)
 	p.open(path)
 	p.reads(p.Coded("failure", "disk_full", nil))
+	p.reads("no space left on device")
 	p.look("operator-failure")
 	p.click(`details:has(form[action$="/retry"]) > summary`)
 	p.follow(`form[action$="/retry"] button`)

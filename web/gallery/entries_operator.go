@@ -14,7 +14,7 @@ func operatorEntries() []Entry {
 	failing := operatorServer(templates.StatusActive)
 	failing.Server.Failure, failing.Server.Stuck = "disk_full", true
 	failing.Conditions[2].OK, failing.Conditions[2].Code = false, "down"
-	failing.Conditions[2].Seen, failing.Conditions[2].Detail = "exited (137)", "container stopped: no space left on device"
+	failing.FailureDetail = "start container hafen-t7k2m9: write /var/lib/docker/overlay2: no space left on device"
 	suspended := operatorServer(templates.StatusSuspended)
 	suspended.CanSuspend, suspended.CanResume = false, true
 	mistake := operatorServer(templates.StatusActive)
@@ -66,9 +66,7 @@ func operatorServer(status string) templates.OperatorServer {
 			{Name: "create_container", State: templates.StepFailed, Started: now.Add(-time.Minute), Elapsed: 90 * time.Millisecond, Attempt: 1, Error: "disk_full: create container hafen-t7k2m9: no space left on device"},
 		},
 	}
-	for _, c := range conditions()[1:6] {
-		vm.Conditions = append(vm.Conditions, templates.OperatorCondition{Condition: c, Wanted: "running", Seen: "running"})
-	}
+	vm.Conditions = conditions()[1:6]
 	return vm
 }
 
