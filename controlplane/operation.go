@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/riverqueue/river"
 
@@ -55,10 +56,14 @@ type NewUser struct {
 	Password    string
 }
 
+// OperationClaimed is how long a worker has an operation for itself: as long as the design promises that killed work rests.
+const OperationClaimed = 30 * time.Second
+
 // OperationStore keeps operations.
 type OperationStore interface {
-	// ClaimOperation is false when it is finished or another worker has it.
+	// ClaimOperation takes it for OperationClaimed; false when it is finished or another worker has it.
 	ClaimOperation(ctx context.Context, id string) (OperationClaim, bool, error)
+	// ReleaseOperation lets it be claimed again, after a while that grows with every attempt.
 	ReleaseOperation(ctx context.Context, id string) error
 	// FinishOperation records the end, sets the member's state by it and erases the sealed password.
 	FinishOperation(ctx context.Context, id, code string) error
@@ -84,7 +89,10 @@ func (w *MemberWorker) Work(ctx context.Context, job *river.Job[MemberArgs]) err
 	if !ok {
 		return nil
 	}
-	err = w.act(ctx, claim)
+	// An attempt ends before its claim does, or a second worker would act beside it.
+	acting, cancel := context.WithTimeout(ctx, OperationClaimed-5*time.Second)
+	defer cancel()
+	err = w.act(acting, claim)
 	if fault, ok := errors.AsType[*tenant.Fault](err); ok && fault.Kind != tenant.Unavailable {
 		return w.Store.FinishOperation(ctx, id, fault.Code)
 	}

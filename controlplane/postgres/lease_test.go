@@ -20,7 +20,7 @@ func (s stalled) Observe(context.Context, tenant.Spec) (tenant.Observed, error) 
 }
 
 func (stalled) Apply(context.Context, tenant.Spec, tenant.Step) error { return nil }
-func (stalled) Backend(tenant.Spec) string                           { return "" }
+func (stalled) Backend(tenant.Spec) string                            { return "" }
 
 // A database that stalls costs a pass its lease, and the sweep has the next one begun in the same process. The first must not
 // go on as if it were the second, nor end what the second holds.

@@ -37,8 +37,9 @@ func (s *Store) ListMembers(ctx context.Context, id tenant.ID) ([]controlplane.M
 }
 
 const (
-	lockSeats       = `select t.status, p.seats from tenants t join plans p on p.id = t.plan_id where t.id = $1 for update of t`
-	countSeats      = `select count(*) from members where tenant_id = $1 and state in ('reserved', 'active')`
+	lockSeats  = `select status, plan_id from tenants where id = $1 for update`
+	countSeats = `
+select p.seats, (select count(*) from members where tenant_id = $1 and state in ('reserved', 'active')) from plans p where p.id = $2`
 	findMember      = `select state from members where tenant_id = $1 and localpart = $2`
 	insertMember    = `insert into members (tenant_id, localpart, display_name, admin, state) values ($1, $2, $3, $4, 'reserved')`
 	setMember       = `update members set state = $3 where tenant_id = $1 and localpart = $2`
@@ -59,13 +60,15 @@ func (s *Store) requestMember(ctx context.Context, tx pgx.Tx, r controlplane.Mem
 	// The lock on the tenant orders all reservations of its seats: of a hundred at the last seat one sees it free.
 	var (
 		status      tenant.Status
+		plan        tenant.PlanID
 		seats, used int
 	)
-	if err := tx.QueryRow(ctx, lockSeats, r.Tenant).Scan(&status, &seats); err != nil {
+	if err := tx.QueryRow(ctx, lockSeats, r.Tenant).Scan(&status, &plan); err != nil {
 		return "", err
 	}
-	// Counted by a statement of its own: one that waited for the lock still sees the rows of before its wait.
-	if err := tx.QueryRow(ctx, countSeats, r.Tenant).Scan(&used); err != nil {
+	// Counted by a statement of its own: one that waited for the lock still sees the other rows of before its wait, and a
+	// plan joined to a tenant that changed it meanwhile would not be found at all.
+	if err := tx.QueryRow(ctx, countSeats, r.Tenant, plan).Scan(&seats, &used); err != nil {
 		return "", err
 	}
 	if status != tenant.Active {
@@ -131,12 +134,15 @@ func (s *Store) FindOperation(ctx context.Context, id string) (o controlplane.Op
 
 const (
 	claimOperation = `
-update member_operations set claimed_until = now() + interval '30 seconds', attempts = attempts + 1
+update member_operations set claimed_until = now() + $2::interval, attempts = attempts + 1
 where id = $1 and finished_at is null and claimed_until < now()
 returning tenant_id, localpart, kind, sealed_password, attempts > 1`
-	operationMember  = `select display_name, admin from members where tenant_id = $1 and localpart = $2`
-	operationSpec    = `select ` + specColumns + ` from tenants t join plans p on p.id = t.plan_id where t.id = $1`
-	releaseOperation = `update member_operations set claimed_until = '-infinity' where id = $1 and finished_at is null`
+	operationMember = `select display_name, admin from members where tenant_id = $1 and localpart = $2`
+	operationSpec   = `select ` + specColumns + ` from tenants t join plans p on p.id = t.plan_id where t.id = $1`
+	// The first attempt may be repeated at once, the next after two seconds, and so on to five minutes.
+	releaseOperation = `
+update member_operations set claimed_until = now() + least(interval '1 second' * (power(2, least(attempts, 10)) - 2), interval '5 minutes')
+where id = $1 and finished_at is null`
 )
 
 // ClaimOperation takes an open operation that no other worker has.
@@ -144,7 +150,7 @@ func (s *Store) ClaimOperation(ctx context.Context, id string) (c controlplane.O
 	err = s.inTx(ctx, "claim operation", func(tx pgx.Tx) error {
 		c = controlplane.OperationClaim{ID: id}
 		var on tenant.ID
-		err := tx.QueryRow(ctx, claimOperation, id).Scan(&on, &c.Member.Localpart, &c.Kind, &c.Sealed, &c.Again)
+		err := tx.QueryRow(ctx, claimOperation, id, controlplane.OperationClaimed).Scan(&on, &c.Member.Localpart, &c.Kind, &c.Sealed, &c.Again)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
@@ -165,7 +171,7 @@ func (s *Store) ClaimOperation(ctx context.Context, id string) (c controlplane.O
 	return c, ok, err
 }
 
-// ReleaseOperation lets another attempt claim it.
+// ReleaseOperation lets another attempt claim it, the later the more there were.
 func (s *Store) ReleaseOperation(ctx context.Context, id string) error {
 	if _, err := s.pool.Exec(ctx, releaseOperation, id); err != nil {
 		return fmt.Errorf("release operation %s: %w", id, translate(err))

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -135,6 +136,68 @@ func TestOneOperationAtATime(t *testing.T) {
 	if o, err := w.store.FindOperation(w.ctx, operation); err != nil || !o.Finished || o.Code != "member.exists" {
 		t.Fatalf("%+v %v", o, err)
 	}
+}
+
+// A server that is silent for days must not fill the queue, and one that does not run is not asked.
+func TestASilentServerIsAskedEverMoreRarely(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	operation, err := w.request(id, "anna", controlplane.OperationSetPassword)
+	w.must(err)
+	w.exec(`update member_operations set created_at = now() - interval '1 minute'`)
+	wake := func() int {
+		t.Helper()
+		n, err := w.store.WakeOperations(w.ctx)
+		w.must(err)
+		return n
+	}
+	if wake() != 1 {
+		t.Fatal("a lost operation was not found")
+	}
+	for range 2 {
+		_, ok, err := w.store.ClaimOperation(w.ctx, operation)
+		w.must(err)
+		if !ok {
+			t.Fatal("not claimed")
+		}
+		w.must(w.store.ReleaseOperation(w.ctx, operation))
+	}
+	if wake() != 0 {
+		t.Fatal("woken although it was tried twice just now")
+	}
+	w.exec(`update member_operations set attempts = 500, claimed_until = now() - interval '1 second'`)
+	w.must(w.store.ReleaseOperation(w.ctx, operation))
+	if w.count(`select count(*) from member_operations where claimed_until between now() + interval '4 minutes' and now() + interval '5 minutes'`) != 1 {
+		t.Fatal("the pause has no end")
+	}
+	w.exec(`update member_operations set claimed_until = now() - interval '1 second'`)
+	w.exec(`update tenants set status = 'suspended', suspended_for = 'payment' where id = $1`, id)
+	if wake() != 0 {
+		t.Fatal("a server that does not run is asked")
+	}
+}
+
+// A request that waits for a plan change must see the plan it waited for.
+func TestASeatIsCountedByThePlanOfTheMoment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	change, err := w.pool.Begin(w.ctx)
+	w.must(err)
+	defer change.Rollback(context.WithoutCancel(w.ctx))
+	_, err = change.Exec(w.ctx, `update tenants set plan_id = 'all-in' where id = $1`, id)
+	w.must(err)
+	asked := make(chan error)
+	go func() {
+		_, err := w.request(id, "bert", controlplane.OperationCreate)
+		asked <- err
+	}()
+	for w.count(`select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`) == 0 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	w.must(change.Commit(w.ctx))
+	w.must(<-asked)
 }
 
 func TestARefusedCreationGivesItsSeatBack(t *testing.T) {

@@ -65,13 +65,11 @@ func (s *Store) WakeDue(ctx context.Context) (woken int, err error) {
 	return woken, err
 }
 
+// A server that does not run cannot answer: what is asked of it waits until it does.
 const wakeOperations = `
-update member_operations set claimed_until = now() + interval '10 seconds'
-where id in (
-	select id from member_operations
-	where finished_at is null and claimed_until < now() and created_at < now() - interval '10 seconds'
-	order by created_at limit 200 for update skip locked)
-returning id::text`
+select o.id::text from member_operations o join tenants t on t.id = o.tenant_id
+where o.finished_at is null and o.claimed_until < now() and o.created_at < now() - interval '10 seconds' and t.status = 'active'
+order by o.created_at limit 200 for update of o skip locked`
 
 // WakeOperations enqueues member operations whose worker was lost, or whose server was silent.
 func (s *Store) WakeOperations(ctx context.Context) (woken int, err error) {
@@ -86,10 +84,6 @@ func (s *Store) WakeOperations(ctx context.Context) (woken int, err error) {
 		}
 		woken = len(ids)
 		for _, id := range ids {
-			// The mark above only spaces the sweeps; the job must be able to claim.
-			if _, err := tx.Exec(ctx, releaseOperation, id); err != nil {
-				return err
-			}
 			if err := s.enqueue(ctx, tx, controlplane.MemberArgs{Operation: id}, nil); err != nil {
 				return err
 			}
