@@ -24,6 +24,10 @@ type OrdersConfig struct {
 	Records func(claim DomainClaim) []tenant.Record
 }
 
+// MostOpenOrders is how many servers an account may have that have never served: each holds a name, or asks name servers and
+// the machine for work, before anybody has paid for anything. Far more than anybody sets up in one evening.
+const MostOpenOrders = 20
+
 // OrderStore keeps orders.
 type OrderStore interface {
 	ListPlans(ctx context.Context) ([]tenant.Plan, error)
@@ -31,7 +35,7 @@ type OrderStore interface {
 	// NameHolder says who holds a server name: "" nobody, "taken", or "tombstoned".
 	NameHolder(ctx context.Context, name tenant.Domain) (string, error)
 	// CreateOrder records tenant, name, first member, order, job and audit in one transaction. A name that was taken
-	// meanwhile is the Fault name.taken or domain.taken.
+	// meanwhile is the Fault name.taken or domain.taken; an account with MostOpenOrders is refused with order.too_many.
 	CreateOrder(ctx context.Context, o NewOrder) error
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -29,7 +30,10 @@ func (s *Store) NameHolder(ctx context.Context, name tenant.Domain) (string, err
 }
 
 const (
-	insertTenant = `
+	// No key update: logging in meanwhile, which refers to the account, need not wait.
+	lockAccount    = `select from accounts where id = $1 for no key update`
+	countUnserving = `select count(*) from tenants where account_id = $1 and active_at is null and status <> 'deleted'`
+	insertTenant   = `
 insert into tenants (id, account_id, plan_id, server_name, host, engine, status, first_admin, language)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	insertReservedName = `insert into reserved_names (server_name, tenant_id) values ($1, $2)`
@@ -48,6 +52,9 @@ func (s *Store) CreateOrder(ctx context.Context, o controlplane.NewOrder) error 
 		status, paid = afterPayment(o.Names.Own), "paid"
 	}
 	return s.inTx(ctx, "create order", func(tx pgx.Tx) error {
+		if err := s.limitOrders(ctx, tx, o.Actor.Account); err != nil {
+			return err
+		}
 		var holder string
 		if err := tx.QueryRow(ctx, nameHolder, o.Names.ServerName).Scan(&holder); err != nil {
 			return err
@@ -93,6 +100,21 @@ func (s *Store) CreateOrder(ctx context.Context, o controlplane.NewOrder) error 
 		}
 		return s.wake(ctx, tx, o.Tenant)
 	})
+}
+
+// limitOrders holds an account's orders in line, so that their count is right, and refuses one too many.
+func (s *Store) limitOrders(ctx context.Context, tx pgx.Tx, account string) error {
+	if _, err := tx.Exec(ctx, lockAccount, account); err != nil {
+		return err
+	}
+	var open int
+	if err := tx.QueryRow(ctx, countUnserving, account).Scan(&open); err != nil {
+		return err
+	}
+	if open >= controlplane.MostOpenOrders {
+		return &tenant.Fault{Kind: tenant.Conflict, Code: "order.too_many", Params: map[string]string{"most": strconv.Itoa(controlplane.MostOpenOrders)}}
+	}
+	return nil
 }
 
 // afterPayment is where a paid tenant goes: an own domain must be proven first.

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -209,6 +210,35 @@ func TestACancelledOrderFreesItsName(t *testing.T) {
 	w.must(w.store.CancelOrder(w.ctx, w.anna, order.ID))
 	w.wantStatus(id, tenant.Deleted)
 	w.order("anna")
+}
+
+// Each order holds a name before it is paid: nobody may take them all. Those that came to serve do not count.
+func TestAnAccountHasOnlySoManyOpenOrders(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.active("served")
+	var wait sync.WaitGroup
+	refused := make(chan error, controlplane.MostOpenOrders+5)
+	for i := range cap(refused) {
+		wait.Go(func() {
+			_, _, err := w.unpaid.Order(w.ctx, w.anna, controlplane.OrderRequest{
+				Plan: "basic", Name: fmt.Sprintf("name%d", i), FirstAdmin: "anna", Language: "de",
+			})
+			if err != nil {
+				refused <- err
+			}
+		})
+	}
+	wait.Wait()
+	close(refused)
+	if len(refused) != 5 {
+		t.Fatalf("%d orders refused, want 5", len(refused))
+	}
+	for err := range refused {
+		w.wantFault(err, "order.too_many")
+	}
+	bert := w.account("bert@example.org")
+	w.orderOwn(bert, "example.com")
 }
 
 func TestOfManyOrdersForANameOneWins(t *testing.T) {
