@@ -45,10 +45,13 @@ func diffRun(spec Spec, backend string, o Observed, now time.Time) []Step {
 	add(!fresh && o.Limits != spec.Limits, UpdateLimits)
 	add(!running, StartContainer)
 	// Before the wait for health, because an engine needs about as long to come up as a certificate takes to get.
-	add(o.Certificate.Sub(now) < RenewBefore, IssueCertificate)
+	valid := o.Certificate.After(now)
+	add(!valid, IssueCertificate)
 	add(!running || !o.Healthy, AwaitHealthy)
 	add(!o.Administrator, CreateAdministrator)
 	add(o.Route != spec.Route(backend), PublishRoute)
+	// A renewal last: while it fails, for weeks perhaps, the certificate there is serves all the same.
+	add(valid && o.Certificate.Sub(now) < RenewBefore, IssueCertificate)
 	return steps
 }
 

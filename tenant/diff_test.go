@@ -200,4 +200,14 @@ func TestARunningTenantWithNothingToDoGetsNoSteps(t *testing.T) {
 	if steps := tenant.Diff(spec, backend, o, now.AddDate(0, 0, 31)); !slices.Equal(steps, []tenant.Step{tenant.IssueCertificate}) {
 		t.Fatalf("steps %v, want a renewal", steps)
 	}
+	// A renewal that fails keeps nothing from being done; a certificate that is over does, since nothing could be served.
+	o.Container, o.Healthy, o.Route = tenant.ContainerStopped, false, tenant.Route{}
+	want = []tenant.Step{tenant.StartContainer, tenant.AwaitHealthy, tenant.PublishRoute, tenant.IssueCertificate}
+	if steps := tenant.Diff(spec, backend, o, now.AddDate(0, 0, 31)); !slices.Equal(steps, want) {
+		t.Fatalf("steps %v, want %v", steps, want)
+	}
+	want = []tenant.Step{tenant.StartContainer, tenant.IssueCertificate, tenant.AwaitHealthy, tenant.PublishRoute}
+	if steps := tenant.Diff(spec, backend, o, now.AddDate(0, 0, 61)); !slices.Equal(steps, want) {
+		t.Fatalf("steps %v, want %v", steps, want)
+	}
 }
