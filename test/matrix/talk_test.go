@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
+	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -12,6 +14,8 @@ import (
 	"maunium.net/go/mautrix/crypto/attachment"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
+
+	"hafen/internal/hafentest"
 )
 
 // Two members of one server: profiles, an encrypted room, media, logout.
@@ -93,8 +97,8 @@ func noise(n int) []byte {
 func testLongPoll(t *testing.T, p port) {
 	server := p.order(t, "basic", "poll")[0]
 	server.AddMember("dora")
-	dora := logIn(t, p.Hafen, server.Name, "dora", "Segelboot-am-Kai-77")
-	other := logIn(t, p.Hafen, server.Name, "dora", "Segelboot-am-Kai-77")
+	dora := logIn(t, p.Hafen, server.Name, "dora", hafentest.Password)
+	other := logIn(t, p.Hafen, server.Name, "dora", hafentest.Password)
 	since := ""
 	for {
 		began := time.Now()
@@ -110,26 +114,77 @@ func testLongPoll(t *testing.T, p port) {
 			t.Fatalf("a sync without news took %s", took)
 		}
 	}
-	type answer struct {
-		news *mautrix.RespSync
-		err  error
-		at   time.Time
-	}
-	waiting := make(chan answer)
-	go func() {
-		news, err := dora.SyncRequest(t.Context(), 30_000, since, "", false, "")
-		waiting <- answer{news, err, time.Now()}
-	}()
+	waiting := poll(t, dora, since)
 	room, err := other.CreateRoom(t.Context(), &mautrix.ReqCreateRoom{Preset: "private_chat"})
 	must(t, err)
 	created := time.Now()
 	got := <-waiting
-	if got.err != nil || got.news.Rooms.Join[room.RoomID] == nil && len(got.news.Rooms.Join) == 0 {
+	if got.err != nil || len(got.news.Rooms.Join) == 0 {
 		t.Fatalf("the waiting sync: %v %v", got.news, got.err)
 	}
 	if late := got.at.Sub(created); late > 10*time.Second {
 		t.Errorf("news came %s late", late)
 	}
+	testCrash(t, p, server, dora, other, room.RoomID)
+}
+
+// testCrash kills the homeserver under waiting syncs: they are held, and bring what is said when it is back.
+func testCrash(t *testing.T, p port, server hafentest.Server, dora, other *mautrix.Client, room id.RoomID) {
+	t.Helper()
+	news, err := dora.SyncRequest(t.Context(), 0, "", "", false, "")
+	must(t, err)
+	began := time.Now()
+	waiting := poll(t, dora, news.NextBatch)
+	before := p.startedAt(t, server)
+	pid, err := strconv.Atoi(inspect(t, server, "{{.State.Pid}}"))
+	must(t, err)
+	must(t, syscall.Kill(pid, syscall.SIGKILL))
+	p.Await(patience, "restart", func() error {
+		if p.startedAt(t, server) == before {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	sent, err := other.SendText(t.Context(), room, "Still here")
+	if err != nil {
+		t.Fatalf("send after a crash: %v", err)
+	}
+	t.Logf("after a crash something could be said within %s", time.Since(began))
+	said := time.Now()
+	got := <-waiting
+	if got.err != nil {
+		t.Fatalf("a sync over a crash: %v", got.err)
+	}
+	t.Logf("the sync that waited ended after %s, %s after that", got.at.Sub(began), got.at.Sub(said))
+	for range 3 {
+		if joined := got.news.Rooms.Join[room]; joined != nil {
+			for _, e := range joined.Timeline.Events {
+				if e.ID == sent.EventID {
+					return
+				}
+			}
+		}
+		got = <-poll(t, dora, got.news.NextBatch)
+		must(t, got.err)
+	}
+	t.Error("sync does not bring what was said after the crash")
+}
+
+// polled is how a waiting sync ended.
+type polled struct {
+	news *mautrix.RespSync
+	err  error
+	at   time.Time
+}
+
+func poll(t *testing.T, c *mautrix.Client, since string) <-chan polled {
+	t.Helper()
+	ended := make(chan polled, 1)
+	go func() {
+		news, err := c.SyncRequest(t.Context(), 30_000, since, "", false, "")
+		ended <- polled{news, err, time.Now()}
+	}()
+	return ended
 }
 
 // Registration is closed in every version, spelling and on both doors.
