@@ -38,7 +38,9 @@ type Hafen struct {
 	HTTP           int    // ports
 	HTTPS          int
 	Federation     int
-	Gateway        string // where tenants reach the edge
+	Gateway        string         // where tenants reach the edge
+	Site           string         // URL of the website; a trial's when empty
+	Roots          *x509.CertPool // authorities to trust; the trial's own when nil
 	bridge, subnet string
 	t              testing.TB
 	program        string
@@ -222,7 +224,12 @@ func (l *log) String() string {
 }
 
 // URL of the website. In a trial it is plain HTTP.
-func (h *Hafen) URL() string { return "http://" + net.JoinHostPort(h.Base, strconv.Itoa(h.HTTP)) }
+func (h *Hafen) URL() string {
+	if h.Site != "" {
+		return h.Site
+	}
+	return "http://" + net.JoinHostPort(h.Base, strconv.Itoa(h.HTTP))
+}
 
 // AwaitFrontPage waits until the website answers.
 func (h *Hafen) AwaitFrontPage() {
@@ -266,8 +273,11 @@ func (h *Hafen) Dial(ctx context.Context, network, address string) (net.Conn, er
 	return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
 }
 
-// Authority is the trial's certificate authority.
+// Authority is the certificate authority that clients trust.
 func (h *Hafen) Authority() *x509.CertPool {
+	if h.Roots != nil {
+		return h.Roots
+	}
 	pem, err := os.ReadFile(filepath.Join(h.Data, "ca", "root.crt"))
 	pool := x509.NewCertPool()
 	if err == nil {

@@ -7,6 +7,7 @@ package smtptest
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"net"
 	"strconv"
 	"sync"
@@ -61,8 +62,9 @@ type Server struct {
 	// Host is a name that the certificate is for and that resolves to the server; Port is where it listens.
 	Host string
 	Port int
-	// Roots trusts the server's certificate.
-	Roots *x509.CertPool
+	// Roots trusts the server's certificate, and so does a process whose SSL_CERT_FILE holds RootPEM.
+	Roots   *x509.CertPool
+	RootPEM []byte
 
 	config Config
 	tls    *tls.Config
@@ -79,7 +81,7 @@ func New(t testing.TB, config Config) *Server {
 	t.Helper()
 	certificate, roots := selfSigned(t)
 	s := &Server{
-		Host: "localhost", Roots: roots, config: config, failures: make(map[Point][]string), open: make(map[net.Conn]bool),
+		Host: "localhost", Roots: roots, RootPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}), config: config, failures: make(map[Point][]string), open: make(map[net.Conn]bool),
 		tls: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
