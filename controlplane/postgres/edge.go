@@ -14,10 +14,12 @@ const (
 	edgeRevisions = `select part, revision from edge_revisions`
 	edgeRoutes    = `select ` + routeColumns + ` from routes`
 	edgeCerts     = `select host, chain_pem, sealed_key, not_after from certificates`
-	edgeUsage     = `
-select distinct on (u.tenant_id) u.tenant_id, u.database_bytes + u.media_bytes, u.measured_at
-from usage u join routes r on r.tenant_id = u.tenant_id
-order by u.tenant_id, u.measured_at desc`
+	// One step down the index for each tenant: the ledger has thousands of measurements of each, and this is asked every time
+	// one is added.
+	edgeUsage = `
+select r.tenant_id, u.database_bytes + u.media_bytes, u.measured_at
+from routes r cross join lateral
+	(select * from usage where tenant_id = r.tenant_id order by measured_at desc limit 1) u`
 )
 
 // EdgeState is what the edge serves from; a part that has not moved since the revision the caller had is nil.
