@@ -32,7 +32,7 @@ type ServerStore interface {
 	FindDomain(ctx context.Context, id tenant.ID) (DomainView, error)
 	RequestDomainCheck(ctx context.Context, id tenant.ID) error
 	// ChangePlan switches the plan and wakes the tenant, if its usage still fits when the row is locked; otherwise the
-	// Fault plan.too_small.
+	// Fault plan.too_small. While its order waits for payment it is the Fault status.conflict.
 	ChangePlan(ctx context.Context, actor Actor, id tenant.ID, plan tenant.PlanID) error
 	// Transition moves a tenant in the status table, wakes it and writes the audit entry. The Fault status.conflict says
 	// the table does not allow it from where the tenant stands now. A tenant of which nothing exists yet is deleted at once,

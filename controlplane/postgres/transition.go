@@ -262,7 +262,8 @@ func (s *Store) ChangePlan(ctx context.Context, actor controlplane.Actor, id ten
 		if err := tx.QueryRow(ctx, lockPlanChange, id).Scan(&before, &status); err != nil {
 			return err
 		}
-		if status == tenant.Deleting || status == tenant.Deleted {
+		// Before it is paid, the order stands for another plan at another price.
+		if status == tenant.AwaitingPayment || status == tenant.Deleting || status == tenant.Deleted {
 			return statusConflict()
 		}
 		if before == plan {

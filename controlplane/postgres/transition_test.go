@@ -121,3 +121,16 @@ func TestOnlyWhatIsSuspendedResumes(t *testing.T) {
 	w.must(w.store.Transition(w.ctx, controlplane.Transition{Actor: staff, Tenant: gone, To: tenant.Deleting, DeleteAfter: -time.Hour, Action: "server.delete"}))
 	w.wantFault(operators.Resume(w.ctx, staff, gone), "status.conflict")
 }
+
+// An open order has its price. Whoever pays for the small plan must not have the large one by then.
+func TestAnUnpaidPlanIsNotChanged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id, _, err := w.unpaid.Order(w.ctx, w.anna, controlplane.OrderRequest{Plan: "basic", Name: "anna", FirstAdmin: "anna", Language: "de"})
+	w.must(err)
+	w.wantFault(w.servers().ChangePlan(w.ctx, w.anna, id, "all-in"), "status.conflict")
+	order, err := w.store.FindOrder(w.ctx, id)
+	w.must(err)
+	w.must(w.store.SettleOrder(w.ctx, w.anna, order.ID))
+	w.must(w.servers().ChangePlan(w.ctx, w.anna, id, "all-in"))
+}
