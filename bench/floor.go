@@ -1,10 +1,9 @@
 package main
 
 import (
+	"net/netip"
 	"path/filepath"
 	"time"
-
-	"net/netip"
 
 	"github.com/docker/docker/client"
 
