@@ -11,13 +11,14 @@ import (
 	"hafen/tenant"
 )
 
+// The last measurement of each is one step down the index; which tenants have one of late would need a walk through the ledger.
 const listUnmeasured = `
 select ` + specColumns + ` from tenants t join plans p on p.id = t.plan_id
-where t.status in ('active', 'asleep', 'suspended')
-	and not exists (select from usage u where u.tenant_id = t.id and u.measured_at > now() - $1::interval)
-order by t.number limit $2`
+	cross join lateral (select coalesce(max(measured_at), '-infinity') as last from usage where tenant_id = t.id) u
+where t.status in ('active', 'asleep', 'suspended') and u.last <= now() - $1::interval
+order by u.last, t.number limit $2`
 
-// ListUnmeasured gives tenants whose last measurement is older than age.
+// ListUnmeasured gives tenants whose last measurement is older than age, the longest unmeasured first.
 func (s *Store) ListUnmeasured(ctx context.Context, age time.Duration, most int) ([]tenant.Spec, error) {
 	rows, err := s.pool.Query(ctx, listUnmeasured, age, most)
 	if err != nil {
@@ -55,11 +56,13 @@ func (s *Store) RecordUsage(ctx context.Context, id tenant.ID, at time.Time, u t
 	})
 }
 
-// After two days one measurement an hour is kept: what a chart shows. After ninety none.
+// After two days one measurement an hour is kept: what a chart shows. After ninety none. What is nine days old was thinned
+// before; asking again for each of millions of rows would take minutes, every hour.
 const thinUsage = `
-delete from usage u where measured_at < now() - interval '90 days' or (measured_at < now() - interval '2 days' and exists (
+delete from usage u where measured_at < now() - interval '90 days'
+or measured_at between now() - interval '9 days' and now() - interval '2 days' and exists (
 	select from usage later where later.tenant_id = u.tenant_id and later.measured_at > u.measured_at
-		and date_trunc('hour', later.measured_at) = date_trunc('hour', u.measured_at)))`
+		and later.measured_at < date_trunc('hour', u.measured_at) + interval '1 hour')`
 
 // ThinUsage removes measurements that no page shows any more.
 func (s *Store) ThinUsage(ctx context.Context) error {
