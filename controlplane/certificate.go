@@ -28,9 +28,17 @@ type Issuer interface {
 	Issue(ctx context.Context, host tenant.Domain) (tenant.Certificate, error)
 }
 
-// Run looks every minute, so a failed order is repeated soon and never in a tight loop.
+// Run looks every minute. After a failed order it waits as a tenant would, and as long as the authority asked: each try counts
+// against what the authority allows.
 func (k *CertificateKeeper) Run(ctx context.Context) error {
+	var (
+		failures int
+		next     time.Time
+	)
 	return repeat(ctx, time.Minute, k.Log, "own certificate", func(ctx context.Context) error {
+		if time.Now().Before(next) {
+			return nil
+		}
 		end, err := k.Store.Expiry(ctx, k.Host)
 		if err != nil {
 			return err
@@ -40,8 +48,14 @@ func (k *CertificateKeeper) Run(ctx context.Context) error {
 		}
 		certificate, err := k.Issuer.Issue(ctx, k.Host)
 		if err != nil {
+			wait := backoff(tenant.FailureOf(err), failures)
+			if wait < 0 {
+				wait = longestBackoff // here too an operator must look, and has nothing to press when it is mended
+			}
+			failures, next = failures+1, time.Now().Add(wait)
 			return fmt.Errorf("get a certificate for %s: %w", k.Host, err)
 		}
+		failures = 0
 		return k.Store.Store(ctx, certificate)
 	})
 }
