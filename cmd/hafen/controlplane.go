@@ -142,6 +142,8 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 		},
 		// A job whose process was killed is only marked here; its work was taken up by the sweep long before.
 		RescueStuckJobsAfter: time.Hour,
+		// Five thousand tenants that are looked at every five minutes end sixty thousand jobs an hour; nobody reads them.
+		CompletedJobRetentionPeriod: time.Hour,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare the job queue: %w", err)
