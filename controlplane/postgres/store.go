@@ -83,7 +83,10 @@ func OpenLazily(ctx context.Context, dsn string, config Config) (*Store, error) 
 
 // New makes a Store on a pool. Close closes the pool.
 func New(pool *pgxpool.Pool, config Config) (*Store, error) {
-	jobs, err := river.NewClient(riverpgxv5.New(pool), &river.Config{})
+	// Of a client that only inserts, the cooldown is something else than its name says: within it, River sends no second
+	// notification for a queue. Of two orders in a tenth of a second, its default, the second would lie until the queue's next
+	// poll, up to a second later.
+	jobs, err := river.NewClient(riverpgxv5.New(pool), &river.Config{FetchCooldown: river.FetchCooldownMin})
 	if err != nil {
 		return nil, fmt.Errorf("prepare the job queue: %w", err)
 	}
