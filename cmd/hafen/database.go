@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"hafen/controlplane/postgres"
 	"hafen/migrations"
 	"hafen/provisioner/cluster"
 	"hafen/provisioner/database"
@@ -51,6 +53,40 @@ func (s settings) foreignDatabases() (databases, error) {
 		return databases{}, errors.New("DATABASE_URL must lead to a Unix socket (…?host=/run/postgresql): tenants reach the database over it")
 	}
 	return databases{dsn: s.DatabaseURL, tenants: database.Config{DSN: s.DatabaseURL, SocketDir: config.Host}}, nil
+}
+
+// databaseKeeper starts Hafen's own cluster again when it has ended: after a full disk, or killed for want of memory.
+type databaseKeeper struct {
+	settings settings
+	store    *postgres.Store
+	log      *slog.Logger
+}
+
+func (k databaseKeeper) run(ctx context.Context) error {
+	if k.settings.DatabaseURL != "" {
+		return nil // not ours to start
+	}
+	tick := time.NewTicker(3 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if k.answers(ctx) {
+			continue
+		}
+		if _, err := cluster.Ensure(ctx, k.settings.cluster(k.log)); err != nil && ctx.Err() == nil {
+			k.log.ErrorContext(ctx, "the database is away, starting it will be tried again", "error", err)
+		}
+	}
+}
+
+func (k databaseKeeper) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return k.store.Pool().Ping(ctx) == nil
 }
 
 // migrateCommand is `hafen migrate`.

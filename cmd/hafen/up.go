@@ -60,6 +60,7 @@ func (c upCommand) Run(ctx context.Context) error {
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return cp.run(ctx) })
+	group.Go(func() error { return databaseKeeper{c.settings, cp.store, log}.run(ctx) })
 	group.Go(func() error { return runWeb(ctx, c.settings, c.webSettings, db.dsn, registry, log) })
 	group.Go(func() error { return runEdge(ctx, c.settings, db.dsn, registry, log) })
 	group.Go(func() error { return serveMetrics(ctx, c.Metrics, registry) })
