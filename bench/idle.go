@@ -55,6 +55,7 @@ func measureIdle(b *bed, h *hafentest.Hafen, up *hafentest.Process, d time.Durat
 		busy = append(busy, share(after-tenantsBefore[i]))
 	}
 	r.sample("idle: one tenant, resident memory", "MB", each(servers, residentMB), nil)
+	r.sample("idle: one tenant, memory (shared counted once)", "MB", each(servers, proportionalMB), nil)
 	r.sample("idle: one tenant, processor", "% of a core", busy, nil)
 }
 
@@ -133,7 +134,7 @@ func residentMB(pid int) float64 {
 
 // proportionalMB counts what processes share only once in their sum.
 func proportionalMB(pid int) float64 {
-	return float64(field(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:")) * 1024 / 1e6
+	return round(float64(field(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:"))*1024/1e6, 1)
 }
 
 // field is a number of a file of the kernel's in which lines begin with names.
