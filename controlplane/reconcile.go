@@ -151,7 +151,7 @@ func (r *Reconciler) pass(ctx context.Context, owner string, claim Claim) (again
 		}
 		failure := tenant.FailureOf(err)
 		r.Log.WarnContext(ctx, "reconcile failed", "tenant", id, "code", failure.Code, "disposition", failure.Disposition, "error", err)
-		again, err := r.Store.FailReconcile(ctx, owner, claim, failure, backoff(failure, claim.Failures))
+		again, err := r.Store.FailReconcile(ctx, owner, claim, failure, retryAfter(claim, failure))
 		if err != nil {
 			return false, fmt.Errorf("record failure of %s: %w", id, err)
 		}
@@ -250,6 +250,19 @@ func (r *Reconciler) keepLease(ctx context.Context, stop context.CancelCauseFunc
 }
 
 const longestBackoff = 5 * time.Minute
+
+// Whatever it was that failed for good, a server in use must go on being looked after until an operator comes, and a deleted
+// one must go. Only a new server waits for the operator.
+const stoppedPause = time.Hour
+
+// retryAfter is when to try again after a failure; negative means never.
+func retryAfter(claim Claim, f *tenant.Failure) time.Duration {
+	wait := backoff(f, claim.Failures)
+	if wait < 0 && claim.Status != tenant.Provisioning {
+		return stoppedPause
+	}
+	return wait
+}
 
 // backoff doubles from one second, with a quarter of jitter so that tenants which failed together do not retry together.
 func backoff(f *tenant.Failure, failures int) time.Duration {

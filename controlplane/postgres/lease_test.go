@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 
@@ -52,5 +53,48 @@ func TestAPassThatLostItsLeaseEndsAlone(t *testing.T) {
 	w.must(<-ended)
 	if n := w.count(`select count(*) from tenants where lease_owner = '' and failures = 1`); n != 1 {
 		t.Fatal("the second pass did not record its end")
+	}
+}
+
+// broken is a provisioner that can do nothing for good.
+type broken struct{ stalled }
+
+func (broken) Observe(context.Context, tenant.Spec) (tenant.Observed, error) {
+	return tenant.Observed{}, &tenant.Failure{Disposition: tenant.Stop, Code: "name_taken", Err: errors.New("said \x00 and \xff")}
+}
+
+// A failure that stops the provisioning of a new server waits for an operator; one of a server in use must not end all care
+// for it.
+func TestAServerInUseIsLookedAfterInSpiteOfAFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	reconciler := controlplane.NewReconciler(controlplane.ReconcilerConfig{
+		Store: w.store, Provisioner: broken{}, Owner: "one", Log: slog.New(slog.DiscardHandler),
+		Image: func(tenant.EngineName) (string, error) { return "sha256:1", nil },
+	})
+	fresh, used := w.order("fresh"), w.active("used")
+	w.must(w.store.Wake(w.ctx, w.anna, used))
+	w.must(reconciler.Reconcile(w.ctx, fresh))
+	w.must(reconciler.Reconcile(w.ctx, used))
+	if n := w.count(`select count(*) from tenants where retry_at = 'infinity' and id = $1 and failure_detail = 'name_taken: said ? and ?'`, fresh); n != 1 {
+		t.Error("a new server does not wait for an operator")
+	}
+	if n := w.count(`select count(*) from tenants where retry_at between now() and now() + interval '61 minutes' and id = $1`, used); n != 1 {
+		t.Error("a server in use is given up")
+	}
+	// Its container ends: that may be mended, whatever the failure was about.
+	w.must(w.store.Nudge(w.ctx, used))
+	w.must(w.store.Nudge(w.ctx, fresh))
+	if n := w.count(`select count(*) from tenants where retry_at <= now() + interval '1 minute'`); n != 1 {
+		t.Errorf("%d tenants are tried again soon, want the one in use", n)
+	}
+	w.exec(`update tenants set retry_at = now() where id = $1`, used)
+	if n, err := w.store.WakeDue(w.ctx); err != nil || n != 1 {
+		t.Fatalf("woken: %d, %v", n, err)
+	}
+	jobs := w.jobs("reconcile")
+	w.must(w.store.Nudge(w.ctx, used))
+	if w.jobs("reconcile") != jobs+1 {
+		t.Error("a tenant with nothing to wait for is not woken")
 	}
 }

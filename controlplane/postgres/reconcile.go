@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -108,7 +109,7 @@ func (s *Store) BeginStep(ctx context.Context, id tenant.ID, wanted int64, step 
 func (s *Store) EndStep(ctx context.Context, run int64, failure *tenant.Failure) error {
 	code, detail := "", ""
 	if failure != nil {
-		code, detail = failure.Code, failure.Error()
+		code, detail = failure.Code, legible(failure)
 	}
 	return s.inTx(ctx, "end step", func(tx pgx.Tx) error {
 		var batch pgx.Batch
@@ -116,6 +117,14 @@ func (s *Store) EndStep(ctx context.Context, run int64, failure *tenant.Failure)
 		batch.Queue(endStep, run, code, detail)
 		return tx.SendBatch(ctx, &batch).Close()
 	})
+}
+
+// legible is a failure's text as a row can hold it. It quotes the outside world: PostgreSQL takes neither a zero byte nor broken
+// UTF-8, and a failure that cannot be recorded would be met again and again.
+func legible(f *tenant.Failure) string {
+	const most = 4000 // more than anybody reads
+	text := f.Error()
+	return strings.ReplaceAll(strings.ToValidUTF8(text[:min(len(text), most)], "?"), "\x00", "?")
 }
 
 const recordCondition = `
@@ -231,7 +240,7 @@ func (s *Store) FailReconcile(ctx context.Context, owner string, claim controlpl
 		wait = nil
 	}
 	id := claim.Spec.ID
-	err = s.pool.QueryRow(ctx, failReconcile, id, owner, f.Code, f.Error(), wait, claim.Wanted).Scan(&again)
+	err = s.pool.QueryRow(ctx, failReconcile, id, owner, f.Code, legible(f), wait, claim.Wanted).Scan(&again)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil // the lease is somebody else's, and so is the outcome
 	}

@@ -213,17 +213,29 @@ func (s *Store) wake(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
 	return s.enqueue(ctx, tx, controlplane.ReconcileArgs{Tenant: id, Wanted: wanted}, nil)
 }
 
-const nudgeable = `select exists (select from tenants where id = $1 and retry_at is null and lease_until < now())`
+const (
+	nudgeable = `select retry_at is null from tenants where id = $1 and lease_until < now() for update`
+	// What failed may be something else than what has just ended, a certificate's renewal an hour from now.
+	retrySoon = `update tenants set retry_at = least(retry_at, now() + interval '1 minute') where id = $1 and retry_at < 'infinity'`
+)
 
-// Nudge asks for a look at a tenant of which something outside has changed. One that is being worked on or waits for its time
-// to retry is left alone: a server that crashes as soon as it starts must not make the loop run hot.
+// Nudge asks for a look at a tenant of which something outside has changed. One that is being worked on is left alone, and one
+// that waits for its time to retry is looked at within a minute, no sooner: a server that crashes as soon as it starts must not
+// make the loop run hot.
 func (s *Store) Nudge(ctx context.Context, id tenant.ID) error {
 	return s.inTx(ctx, "nudge tenant", func(tx pgx.Tx) error {
-		var due bool
-		if err := tx.QueryRow(ctx, nudgeable, id).Scan(&due); err != nil || !due {
+		var now bool
+		err := tx.QueryRow(ctx, nudgeable, id).Scan(&now)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return nil
+		case err != nil:
 			return err
+		case now:
+			return s.wake(ctx, tx, id)
 		}
-		return s.wake(ctx, tx, id)
+		_, err = tx.Exec(ctx, retrySoon, id)
+		return err
 	})
 }
 
