@@ -45,6 +45,11 @@ func main() {
 
 func bench(ctx context.Context, e extent, out string) error {
 	r := newReport(ctx)
+	var program string
+	defer func() { os.Remove(program) }() // built for this run alone
+	if err := try(ctx, func(b *bed) { program = hafentest.Program(b) }); err != nil {
+		return err
+	}
 	for _, part := range []func(*bed, extent, *report){measureUnderBase, measureOwnDomain} {
 		if err := try(ctx, func(b *bed) { part(b, e, r) }); err != nil {
 			return err
