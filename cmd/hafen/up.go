@@ -120,8 +120,9 @@ func (c upCommand) announce(ctx context.Context, store *postgres.Store) error {
 		fmt.Printf("            one-time password: %s\n", password)
 	}
 	fmt.Printf("  Data      %s\n", c.Data)
-	if !c.Production {
-		fmt.Printf("  Authority %s\n            (what Matrix clients must trust in this trial)\n", filepath.Join(c.authority(), "root.crt"))
+	root := filepath.Join(c.authority(), "root.crt")
+	if _, err := os.Stat(root); err == nil && !c.Production { // a trial may have its certificates from elsewhere
+		fmt.Printf("  Authority %s\n            (what Matrix clients must trust in this trial)\n", root)
 	}
 	fmt.Printf("\n  Ctrl-C stops Hafen; servers go on. `make down` stops them too.\n\n")
 	return nil
