@@ -99,6 +99,7 @@ var build struct {
 func Program(t testing.TB) string {
 	t.Helper()
 	build.Do(func() {
+		removeStalePrograms()
 		build.path = filepath.Join(Root(), ".cache", "hafen-crash-"+strconv.Itoa(os.Getpid()))
 		command := exec.Command("go", "build", "-tags", "crash", "-o", build.path, "./cmd/hafen")
 		command.Dir = Root()
@@ -110,6 +111,17 @@ func Program(t testing.TB) string {
 		t.Fatal(build.err)
 	}
 	return build.path
+}
+
+// removeStalePrograms removes what test processes that have ended had built: 60 MB each.
+func removeStalePrograms() {
+	programs, _ := filepath.Glob(filepath.Join(Root(), ".cache", "hafen-crash-*"))
+	for _, program := range programs {
+		_, pid, _ := strings.Cut(filepath.Base(program), "hafen-crash-")
+		if _, err := os.Stat(filepath.Join("/proc", pid)); errors.Is(err, os.ErrNotExist) {
+			os.Remove(program) // best effort: another test process may be at it too
+		}
+	}
 }
 
 // Root is the checkout.
