@@ -32,9 +32,7 @@ type upstream struct {
 func newUpstream(t *testing.T, zone map[string][]string) *upstream {
 	t.Helper()
 	u := &upstream{zone: zone}
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	must(t, err)
-	streams, err := net.Listen("tcp", packets.LocalAddr().String())
+	packets, streams, err := resolver.Bind("127.0.0.1:0") // one port for both, as ours does it
 	must(t, err)
 	u.address = packets.LocalAddr().String()
 	for _, server := range []*dns.Server{{PacketConn: packets, Handler: u}, {Listener: streams, Handler: u}} {

@@ -27,6 +27,10 @@ func (e *Engine) Watch(ctx context.Context, ended func(tenant.ID)) {
 
 // follow returns when the engine ends the stream, or ctx is done.
 func (e *Engine) follow(ctx context.Context, ended func(tenant.ID)) error {
+	// The client settles the API's version with its first request, under a lock that Events alone does not take.
+	if _, err := e.client.ServerVersion(ctx); err != nil {
+		return err
+	}
 	messages, failed := e.client.Events(ctx, events.ListOptions{Filters: filters.NewArgs(
 		filters.Arg("type", string(events.ContainerEventType)), filters.Arg("event", string(events.ActionDie)),
 		filters.Arg("label", tenant.LabelInstallation+"="+e.installation),
