@@ -1,5 +1,11 @@
 package templates
 
+import (
+	"net/url"
+
+	"github.com/a-h/templ"
+)
+
 // Kinds of name a server can get.
 const (
 	NameSubdomain = "subdomain" // NAME.<base domain>
@@ -52,6 +58,19 @@ type OrderConfirm struct {
 	Form               Form
 	// Immediate says that the order is accepted without waiting for a payment (trial mode).
 	Immediate bool
+}
+
+// nameURL leads back to the name, with what was typed.
+func nameURL(vm OrderConfirm) templ.SafeURL {
+	values := url.Values{"plan": {vm.Plan.ID}}
+	for field, value := range map[string]string{
+		"kind": vm.Kind, "name": vm.Label, "domain": vm.Domain, "host": vm.Host, "localpart": vm.Localpart,
+	} {
+		if value != "" {
+			values.Set(field, value)
+		}
+	}
+	return templ.SafeURL("/order/name?" + values.Encode())
 }
 
 // States of an order.
