@@ -19,6 +19,11 @@ func (c *walker) order() {
 	}
 	c.reads(c.name + "." + c.w.Base)
 	c.look("order-confirm")
+	c.follow(`main form a[href^="/order/name?"]`)
+	if got := evaluate[string](c.person, `document.querySelector('#name').value`); got != c.name {
+		c.t.Errorf("one step back, the name is %q", got)
+	}
+	c.follow(`main form.choice button[type=submit]`)
 	c.follow(`main form button[type=submit]`)
 	c.reads(c.Error("terms.required", nil))
 	c.look("order-terms-missing")

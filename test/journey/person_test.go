@@ -38,7 +38,8 @@ type person struct {
 	mu       sync.Mutex
 	faults   []string             // what the console and the policy complained about since the last look
 	loads    []string             // paths of the documents
-	moved    map[string][]shift   // what moved, by path, in its last document
+	touched  bool                 // something was done on this page, whose effect may move what is there
+	moved    map[string][]shift   // what moved untouched, by path, in its last document
 	progress map[string][]float64 // what a page's progress bar showed, by path
 }
 
@@ -134,9 +135,12 @@ func (p *person) told(payload string) {
 	}
 	switch news.Kind {
 	case "loaded":
-		p.loads = append(p.loads, news.Path)
+		p.loads, p.touched = append(p.loads, news.Path), false
 		delete(p.moved, news.Path)
 	case "shift":
+		if p.touched {
+			return
+		}
 		p.moved[news.Path] = append(p.moved[news.Path], shift{news.Value, news.What})
 	case "progress":
 		p.progress[news.Path] = append(p.progress[news.Path], news.Value)
@@ -190,7 +194,14 @@ func (p *person) open(path string) {
 // click clicks on what stays on the page.
 func (p *person) click(selector string) {
 	p.t.Helper()
+	p.touch()
 	p.do("click "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+func (p *person) touch() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.touched = true
 }
 
 // follow clicks on what leads to another page, and waits for it.
@@ -204,6 +215,7 @@ func (p *person) follow(selector string) {
 // fill types into an empty or filled field.
 func (p *person) fill(selector, text string) {
 	p.t.Helper()
+	p.touch()
 	p.do("focus "+selector, chromedp.Focus(chromedp.CSS(selector), chromedp.NodeVisible))
 	evaluate[bool](p, `document.activeElement.select(), true`) // what is typed replaces it
 	p.do("type into "+selector, chromedp.KeyEvent(text))

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -18,9 +19,10 @@ func (c *walker) runsMembers() {
 	c.opensForm()
 	c.fill("#localpart", "bert")
 	c.fill("#display_name", "Bert Brandung")
-	c.click(`#members form.choice button[type=submit]`)
+	c.sends(`#members form.choice button[type=submit]`)
 	generated := c.text("#result-password")
 	c.reads(c.T("members.result.once"))
+	c.shows(bert, "active")
 	c.look("member-generated")
 	c.entersMatrix(bert, generated)
 	c.open(c.server)
@@ -28,7 +30,7 @@ func (c *walker) runsMembers() {
 
 	c.opensForm()
 	c.fill("#localpart", "Ärmel")
-	c.click(`#members form.choice button[type=submit]`)
+	c.sends(`#members form.choice button[type=submit]`)
 	c.reads(c.Error("member.letters", nil))
 	c.look("member-refused")
 	c.addsMember("carla")
@@ -36,14 +38,17 @@ func (c *walker) runsMembers() {
 
 	c.acts(bert, "reset", c.T("members.reset"))
 	again := c.text("#result-password")
+	c.shows(bert, "active")
 	c.entersMatrix(bert, again)
 	c.refusedByMatrix(bert, generated)
 	c.acts(bert, "deactivate", c.T("members.deactivate"))
-	c.reads(c.T("members.state.deactivated"))
+	c.shows(bert, "deactivated")
 	c.refusedByMatrix(bert, again)
 	c.look("member-deactivated")
 	c.acts(bert, "reactivate", c.T("members.reactivate"))
-	c.entersMatrix(bert, c.text("#result-password"))
+	again = c.text("#result-password")
+	c.shows(bert, "active")
+	c.entersMatrix(bert, again)
 	for _, name := range []string{"dora", "emil"} {
 		c.addsMember(name)
 	}
@@ -72,18 +77,30 @@ func (c *walker) addsMember(localpart string) {
 	c.fill("#localpart", localpart)
 	c.click(`label[for=mode-own]`)
 	c.fill("#members #password", "Kutter vor Amrum")
-	c.click(`#members form.choice button[type=submit]`)
-	c.reads(c.Coded("member.result", "create", map[string]string{"ID": c.member(localpart)}))
+	c.sends(`#members form.choice button[type=submit]`)
+	c.shows(c.member(localpart), "active")
+}
+
+// shows waits until the list shows a member in a state. It is live: what takes longer is done without another click.
+func (c *walker) shows(member, state string) {
+	c.t.Helper()
+	c.await(member+" to be "+state, fmt.Sprintf(`[...document.querySelectorAll('#members tbody tr')].some((r) => r.innerText.includes(%s) && r.innerText.includes(%s))`,
+		quote(member), quote(c.T("members.state."+state))))
 }
 
 // acts opens one of the actions beside a member and confirms it.
 func (c *walker) acts(member, action, label string) {
 	c.t.Helper()
 	c.click(`summary[aria-label="` + label + `: ` + member + `"]`)
-	row := `details.menu[open] form[action$="/` + action + `"] button`
+	c.sends(`details.menu[open] form[action$="/` + action + `"] button`)
+}
+
+// sends clicks on what is answered with the members anew, and waits for them.
+func (c *walker) sends(button string) {
+	c.t.Helper()
 	evaluate[bool](c.person, `document.querySelector('#members').stale = true`)
-	c.click(row)
-	c.await("the members after "+action, `!document.querySelector('#members').stale`)
+	c.click(button)
+	c.await("the members after "+button, `!document.querySelector('#members').stale`)
 }
 
 func (c *walker) changesPlan() {
