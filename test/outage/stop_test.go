@@ -4,11 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,7 +31,11 @@ func TestStopAndStart(t *testing.T) {
 	bert := logIn(t, h.HTTPClient, server.BaseURL(), "bert")
 	container := containerOf(t, server)
 
+	waiting := bert.waits(t)
 	interrupt(t, up)
+	if err := <-waiting; err == nil {
+		t.Error("a sync that waits for news got an answer, so it did not wait")
+	}
 	if !container.running(t) {
 		t.Error("Ctrl-C stopped a server")
 	}
@@ -67,6 +75,29 @@ func TestStopAndStart(t *testing.T) {
 	server.AddMember("carl")
 }
 
+// waits begins a sync that nothing answers for a minute, and returns when it is under way.
+func (d device) waits(t *testing.T) (ended <-chan error) {
+	t.Helper()
+	var first struct {
+		NextBatch string `json:"next_batch"`
+	}
+	if err := d.call(http.MethodGet, "/_matrix/client/v3/sync", nil, &first); err != nil {
+		t.Fatal(err)
+	}
+	written, answered := make(chan struct{}), make(chan error, 1)
+	tell := sync.OnceFunc(func() { close(written) }) // HTTP/2 may write a request again
+	request, err := http.NewRequest(http.MethodGet, d.base+"/_matrix/client/v3/sync?timeout=60000&since="+url.QueryEscape(first.NextBatch), http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+d.token)
+	trace := &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { tell() }}
+	request = request.WithContext(httptrace.WithClientTrace(request.Context(), trace))
+	go func() { answered <- ask(d.client(), request, &first) }()
+	<-written
+	return answered
+}
+
 // interrupt is Ctrl-C, and fails unless the process ends well within seconds.
 func interrupt(t *testing.T, p *hafentest.Process) {
 	t.Helper()
@@ -74,7 +105,7 @@ func interrupt(t *testing.T, p *hafentest.Process) {
 	if err := p.Interrupt(); err != nil {
 		t.Fatalf("Ctrl-C: %v", err)
 	}
-	// The edge lets requests finish for up to 10 s, but there are none.
+	// The edge lets requests finish for 5 s; then those that wait are ended.
 	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("Ctrl-C took %s", took)
 	}
