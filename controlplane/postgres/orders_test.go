@@ -1,0 +1,145 @@
+package postgres_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"hafen/controlplane"
+	"hafen/tenant"
+)
+
+func TestAnUnpaidOrderWaits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id, terms, err := w.unpaid.Order(w.ctx, w.anna, controlplane.OrderRequest{Plan: "all-in", Name: "anna", FirstAdmin: "anna", Language: "en"})
+	w.must(err)
+	if terms.Settled || w.jobs("reconcile") != 0 {
+		t.Fatal("an unpaid order was begun")
+	}
+	w.wantStatus(id, tenant.AwaitingPayment)
+	order, err := w.store.FindOrder(w.ctx, id)
+	w.must(err)
+	if order.Net.Cents != 1400 || order.VAT.Cents != 266 || order.Status != "open" {
+		t.Fatalf("order %+v", order)
+	}
+	w.must(w.store.SettleOrder(w.ctx, w.anna, order.ID))
+	w.wantStatus(id, tenant.Provisioning)
+	w.wantFault(w.store.SettleOrder(w.ctx, w.anna, order.ID), "order.settled")
+	w.wantFault(w.store.CancelOrder(w.ctx, w.anna, order.ID), "order.settled")
+	w.wantFault(w.store.SettleOrder(w.ctx, w.anna, "x' or 'x"), "order.unknown")
+}
+
+func TestACancelledOrderFreesItsName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	request := controlplane.OrderRequest{Plan: "basic", Name: "anna", FirstAdmin: "anna", Language: "en"}
+	id, _, err := w.unpaid.Order(w.ctx, w.anna, request)
+	w.must(err)
+	_, _, err = w.unpaid.Order(w.ctx, w.anna, request)
+	w.wantFault(err, "name.taken")
+	order, err := w.store.FindOrder(w.ctx, id)
+	w.must(err)
+	w.must(w.store.CancelOrder(w.ctx, w.anna, order.ID))
+	w.wantStatus(id, tenant.Deleted)
+	w.order("anna")
+}
+
+// Each order holds a name before it is paid: nobody may take them all. Those that came to serve do not count.
+func TestAnAccountHasOnlySoManyOpenOrders(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.active("served")
+	var wait sync.WaitGroup
+	refused := make(chan error, controlplane.MostOpenOrders+5)
+	for i := range cap(refused) {
+		wait.Go(func() {
+			_, _, err := w.unpaid.Order(w.ctx, w.anna, controlplane.OrderRequest{
+				Plan: "basic", Name: fmt.Sprintf("name%d", i), FirstAdmin: "anna", Language: "de",
+			})
+			if err != nil {
+				refused <- err
+			}
+		})
+	}
+	wait.Wait()
+	close(refused)
+	if len(refused) != 5 {
+		t.Fatalf("%d orders refused, want 5", len(refused))
+	}
+	for err := range refused {
+		w.wantFault(err, "order.too_many")
+	}
+	bert := w.account("bert@example.org")
+	w.orderOwn(bert, "example.com")
+}
+
+func TestOfManyOrdersForANameOneWins(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var (
+		wait sync.WaitGroup
+		mu   sync.Mutex
+		won  int
+	)
+	for range 20 {
+		wait.Go(func() {
+			_, _, err := w.orders.Order(w.ctx, w.anna, controlplane.OrderRequest{Plan: "basic", Name: "anna", FirstAdmin: "anna", Language: "de"})
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				won++
+			} else if tenant.FaultOf(err).Code != "name.taken" {
+				t.Errorf("refused with %v", err)
+			}
+		})
+	}
+	wait.Wait()
+	if won != 1 || w.count(`select count(*) from tenants`) != 1 || w.count(`select count(*) from orders`) != 1 {
+		t.Fatalf("%d orders won, %d tenants", won, w.count(`select count(*) from tenants`))
+	}
+}
+
+func TestWhoProvesADomainFirstGetsIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	bert := w.account("bert@example.org")
+	hers, his := w.orderOwn(w.anna, "example.com"), w.orderOwn(bert, "example.com")
+	w.wantStatus(hers, tenant.AwaitingDomain)
+	missing := tenant.DomainReport{HostReady: true, Issuable: true}
+	proven := tenant.DomainReport{Verified: true, HostReady: true, Issuable: true}
+
+	w.must(w.store.RecordDomain(w.ctx, his, missing))
+	w.wantStatus(his, tenant.AwaitingDomain)
+	w.must(w.store.RecordDomain(w.ctx, his, proven))
+	w.wantStatus(his, tenant.Provisioning)
+	w.must(w.store.RecordDomain(w.ctx, hers, proven))
+	w.wantStatus(hers, tenant.AwaitingDomain)
+	server, err := w.store.FindServer(w.ctx, "", hers)
+	w.must(err)
+	if server.FailureCode != "domain_taken" {
+		t.Fatalf("the loser is told %q", server.FailureCode)
+	}
+	_, err = w.orders.CheckName(w.ctx, controlplane.OrderRequest{Domain: "example.com"})
+	w.wantFault(err, "domain.taken")
+}
+
+func TestDomainsAreClaimedWhenDue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.orderOwn(w.anna, "example.com")
+	claims, err := w.store.ClaimDomains(w.ctx, 9)
+	w.must(err)
+	if len(claims) != 1 || claims[0].ServerName != "example.com" || claims[0].Host != "matrix.example.com" || claims[0].Token == "" {
+		t.Fatalf("claims %+v", claims)
+	}
+	claims, err = w.store.ClaimDomains(w.ctx, 9)
+	w.must(err)
+	if len(claims) != 0 {
+		t.Fatal("a domain was claimed twice")
+	}
+	w.must(w.store.RequestDomainCheck(w.ctx, id))
+	if claims, err = w.store.ClaimDomains(w.ctx, 9); err != nil || len(claims) != 1 {
+		t.Fatalf("a requested check is not due: %v %v", claims, err)
+	}
+}
