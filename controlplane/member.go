@@ -50,7 +50,7 @@ type Member struct {
 	Localpart   tenant.Localpart
 	UserID      string
 	DisplayName string
-	Admin       bool
+	Admin       bool   // the one that came with the order
 	State       string // reserved, active, deactivated
 	Pending     string // kind of the operation under way
 	Failed      string // code of the last operation's failure
@@ -75,7 +75,6 @@ type MemberRequest struct {
 	Localpart   tenant.Localpart
 	Kind        OperationKind
 	DisplayName string
-	Admin       bool
 	Sealed      []byte
 }
 
@@ -98,7 +97,6 @@ type PasswordLink struct {
 type NewMember struct {
 	Localpart   string
 	DisplayName string
-	Admin       bool
 	Password    string
 }
 
@@ -135,7 +133,7 @@ func (m *Members) Add(ctx context.Context, actor Actor, id tenant.ID, n NewMembe
 		return MemberResult{}, &tenant.Fault{Kind: tenant.Invalid, Code: "member.display_name", Field: "display_name"}
 	}
 	return m.withPassword(ctx, actor, n.Password, MemberRequest{
-		Tenant: id, Localpart: who, Kind: OperationCreate, DisplayName: n.DisplayName, Admin: n.Admin,
+		Tenant: id, Localpart: who, Kind: OperationCreate, DisplayName: n.DisplayName,
 	})
 }
 

@@ -185,19 +185,6 @@ func (s *Servers) Watch(ctx context.Context, actor Actor, id tenant.ID) (<-chan 
 	return s.Store.Watch(ctx, id), nil
 }
 
-// PlanFit says what of a server's usage does not fit a plan; empty means it may change to it.
-func (s *Servers) PlanFit(ctx context.Context, actor Actor, id tenant.ID, plan tenant.PlanID) ([]tenant.Excess, error) {
-	server, err := s.Find(ctx, actor, id)
-	if err != nil {
-		return nil, err
-	}
-	next, err := s.Store.FindPlan(ctx, plan)
-	if err != nil {
-		return nil, err
-	}
-	return server.Usage.Exceeds(next.Quota), nil
-}
-
 // ChangePlan takes effect at once. A plan too small for what is used is the Fault plan.too_small; nothing is ever deleted
 // to make it fit.
 func (s *Servers) ChangePlan(ctx context.Context, actor Actor, id tenant.ID, plan tenant.PlanID) error {

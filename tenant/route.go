@@ -24,7 +24,7 @@ type Route struct {
 	Contact      string
 }
 
-// Wanted is the route a spec asks for; backend is where its container listens.
+// Route is the route a spec asks for; backend is where its container listens.
 func (s Spec) Route(backend string) Route {
 	mode := RouteOpen
 	if s.Goal != GoalRun {

@@ -24,7 +24,6 @@ type Spec struct {
 	Goal       Goal
 	Limits     Limits
 	Quota      Quota
-	Suspended  bool   // a stopped tenant is refused by name at the edge instead of woken
 	Contact    string // mailto: or https: of whoever helps this tenant's members
 	FirstAdmin Localpart
 }

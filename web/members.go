@@ -54,7 +54,7 @@ func (s *Server) addMember(r *request) error {
 	if err != nil {
 		return err
 	}
-	n := controlplane.NewMember{Localpart: in.get("localpart"), DisplayName: in.get("display_name"), Admin: in.get("admin") != ""}
+	n := controlplane.NewMember{Localpart: in.get("localpart"), DisplayName: in.get("display_name")}
 	if in.get("password_mode") == passwordOwn {
 		n.Password = in.get("password")
 		if n.Password == "" {

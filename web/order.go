@@ -80,7 +80,6 @@ func (s *Server) checkNames(r *request, values url.Values) (controlplane.OrderNa
 }
 
 // checkName answers while somebody types.
-
 func (s *Server) checkName(r *request) error {
 	request := r.orderRequest(r.QueryParams())
 	if strings.TrimSpace(request.Name+request.Domain) == "" {

@@ -41,7 +41,7 @@ const (
 	countSeats = `
 select p.seats, (select count(*) from members where tenant_id = $1 and state in ('reserved', 'active')) from plans p where p.id = $2`
 	findMember      = `select state from members where tenant_id = $1 and localpart = $2`
-	insertMember    = `insert into members (tenant_id, localpart, display_name, admin, state) values ($1, $2, $3, $4, 'reserved')`
+	insertMember    = `insert into members (tenant_id, localpart, display_name, state) values ($1, $2, $3, 'reserved')`
 	setMember       = `update members set state = $3 where tenant_id = $1 and localpart = $2`
 	insertOperation = `
 insert into member_operations (tenant_id, localpart, kind, sealed_password) values ($1, $2, $3, $4) returning id::text`
@@ -113,7 +113,7 @@ func (s *Store) reserve(ctx context.Context, tx pgx.Tx, r controlplane.MemberReq
 	}
 	switch r.Kind {
 	case controlplane.OperationCreate:
-		_, err = tx.Exec(ctx, insertMember, r.Tenant, r.Localpart, r.DisplayName, r.Admin)
+		_, err = tx.Exec(ctx, insertMember, r.Tenant, r.Localpart, r.DisplayName)
 	case controlplane.OperationReactivate:
 		_, err = tx.Exec(ctx, setMember, r.Tenant, r.Localpart, "reserved")
 	default:

@@ -10,7 +10,7 @@ import (
 	"hafen/tenant"
 )
 
-// Routes, Certificates, Secrets and ACME are views of the store for those who need just that much of it.
+// Routes, Certificates, Secrets and Challenges are views of the store for those who need just that much of it.
 type (
 	// Routes keeps what the edge knows of tenants.
 	Routes struct{ store *Store }

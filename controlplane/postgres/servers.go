@@ -118,7 +118,7 @@ func (s *Store) SearchServers(ctx context.Context, f controlplane.ServerFilter) 
 	return page, nil
 }
 
-// The steps since the first that is still of interest, oldest first.
+// The latest steps, oldest first.
 const listStepRuns = `
 select step, started_at, finished_at, code, detail from
 	(select * from steps where tenant_id = $1 order by id desc limit $2) latest
