@@ -50,3 +50,20 @@ func TestTheLongestUnmeasuredComesFirst(t *testing.T) {
 		t.Fatalf("unmeasured: %+v", specs)
 	}
 }
+
+// A tenant that fails for months must not grow its history for ever.
+func TestOldStepsAreForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	for range 2 {
+		run, err := w.store.BeginStep(w.ctx, id, 1, tenant.CreateSecrets)
+		w.must(err)
+		w.must(w.store.EndStep(w.ctx, run, nil))
+	}
+	w.exec(`update steps set finished_at = now() - interval '91 days' where id = (select min(id) from steps)`)
+	w.must(w.store.CleanAccounts(w.ctx))
+	if n := w.count(`select count(*) from steps where finished_at > now() - interval '1 day'`); n != 1 || w.count(`select count(*) from steps`) != 1 {
+		t.Fatalf("%d young steps left of %d", n, w.count(`select count(*) from steps`))
+	}
+}
