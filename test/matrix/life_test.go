@@ -120,7 +120,7 @@ func testSuspension(t *testing.T, p port) {
 	act(p.operator, s, console, "resume", nil)
 	p.AwaitStatus(s.ID, tenant.Active, 2*time.Minute)
 	p.awaitServed(t, gustav)
-	t.Logf("resumed after %s", time.Since(began))
+	p.tellResumed(t, s, time.Since(began))
 	gustav.check(t)
 	const byOperator = `select count(*) from audit where tenant_id = $1 and actor = $2 and action in ('server.suspend', 'server.resume')`
 	if n := hafentest.Query[int](p.Hafen, byOperator, s.ID, p.operator.Email); n != 2 {
@@ -145,6 +145,20 @@ func (p port) awaitStopped(t *testing.T, s hafentest.Server) {
 		return nil
 	})
 	t.Logf("stopped after %s", time.Since(began))
+}
+
+const lastSteps = `
+select string_agg(line, chr(10) order by id) from (
+	select id, format('%s %s +%s %s', to_char(started_at, 'MI:SS.MS'), step, finished_at - started_at, code) as line
+	from steps where tenant_id = $1 order by id desc limit 8) last`
+
+// tellResumed says how long a resume took; where the time went, when it was long for a start of a second.
+func (p port) tellResumed(t *testing.T, s hafentest.Server, took time.Duration) {
+	t.Helper()
+	t.Logf("resumed after %s", took)
+	if took > 10*time.Second {
+		t.Logf("its steps:\n%s", hafentest.Query[string](p.Hafen, lastSteps, s.ID))
+	}
 }
 
 // awaitServed waits until the edge has heard that a server is open again.
