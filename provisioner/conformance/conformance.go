@@ -99,7 +99,7 @@ func stopsAndRunsAgain(t *testing.T, b Bench) {
 	spec := b.Spec(t)
 	b.converge(t, spec)
 	stopped := spec
-	stopped.Goal, stopped.Suspended = tenant.GoalStop, true
+	stopped.Goal = tenant.GoalStop
 	b.converge(t, stopped)
 	observed := b.observe(t, stopped)
 	if observed.Container != tenant.ContainerStopped || observed.Route.Mode != tenant.RouteSuspended ||
