@@ -116,11 +116,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	if err != nil {
 		return nil, err
 	}
-	owner := "controlplane of " + s.Data
-	hostname, err := os.Hostname()
-	if err == nil {
-		owner += " on " + hostname
-	}
+	owner := s.owner()
 	reconciler := controlplane.NewReconciler(controlplane.ReconcilerConfig{
 		Store: store, Provisioner: prov, Image: imageOf, Contact: s.Contact, Owner: owner, Log: log, At: atStep,
 	})
@@ -161,6 +157,15 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 		})
 	}
 	return l, nil
+}
+
+// owner names this process in leases: the next one on this machine takes its work up at once.
+func (s settings) owner() string {
+	owner := "controlplane of " + s.Data
+	if hostname, err := os.Hostname(); err == nil {
+		owner += " on " + hostname
+	}
+	return owner
 }
 
 // quickly is how soon a queue looks for the next job after a notification. River's default of 100 ms is a tenth of an order's
