@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -51,15 +52,16 @@ func bench(ctx context.Context, e extent, out string) error {
 		return err
 	}
 	for _, part := range []func(*bed, extent, *report){measureUnderBase, measureOwnDomain} {
-		if err := try(ctx, func(b *bed) { part(b, e, r) }); err != nil {
+		err := try(ctx, func(b *bed) { part(b, e, r) })
+		if out != "" { // what is measured is kept, whatever comes after
+			err = errors.Join(err, r.write(out))
+		}
+		if err != nil {
 			return err
 		}
 	}
 	r.print(os.Stdout)
-	if out == "" {
-		return nil
-	}
-	return r.write(out)
+	return nil
 }
 
 // measureUnderBase is everything that one trial installation tells: orders, and with their servers still there the idle

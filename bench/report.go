@@ -148,6 +148,5 @@ func (r *report) write(path string) error {
 	if err := os.WriteFile(path, append(content, '\n'), 0o644); err != nil {
 		return fmt.Errorf("write the results: %w", err)
 	}
-	fmt.Println("written to", path)
 	return nil
 }
