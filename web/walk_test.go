@@ -50,6 +50,10 @@ func TestWalk(t *testing.T) {
 	if !strings.Contains(page.body, "werft.hafen.test") || !strings.Contains(page.body, "@anna:werft.hafen.test") {
 		t.Error("the last page does not name server and first account")
 	}
+	back := b.get(form.Find(`a[href^="/order/name?"]`).AttrOr("href", "")).want(http.StatusOK).doc()
+	if name, first := back.Find("#name").AttrOr("value", ""), back.Find("#localpart").AttrOr("value", ""); name != "Werft" || first != "anna" {
+		t.Errorf("one step back, the names are %q and %q", name, first)
+	}
 	values := values(form)
 	without := maps.Clone(values)
 	delete(without, "terms")
