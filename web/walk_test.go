@@ -50,10 +50,7 @@ func TestWalk(t *testing.T) {
 	if !strings.Contains(page.body, "werft.hafen.test") || !strings.Contains(page.body, "@anna:werft.hafen.test") {
 		t.Error("the last page does not name server and first account")
 	}
-	back := b.get(form.Find(`a[href^="/order/name?"]`).AttrOr("href", "")).want(http.StatusOK).doc()
-	if name, first := back.Find("#name").AttrOr("value", ""), back.Find("#localpart").AttrOr("value", ""); name != "Werft" || first != "anna" {
-		t.Errorf("one step back, the names are %q and %q", name, first)
-	}
+	keepsNames(t, b.get(form.Find(`a[href^="/order/name?"]`).AttrOr("href", "")).want(http.StatusOK).doc())
 	values := values(form)
 	without := maps.Clone(values)
 	delete(without, "terms")
@@ -99,6 +96,14 @@ func values(form *goquery.Selection) url.Values {
 		filled.Set(node.AttrOr("name", ""), node.AttrOr("value", "on"))
 	})
 	return filled
+}
+
+// keepsNames: one step back in the order, what was typed is still there.
+func keepsNames(t *testing.T, page *goquery.Document) {
+	t.Helper()
+	if name, first := page.Find("#name").AttrOr("value", ""), page.Find("#localpart").AttrOr("value", ""); name != "Werft" || first != "anna" {
+		t.Errorf("one step back, the names are %q and %q", name, first)
+	}
 }
 
 // setsOwnPassword is the first member behind their link.
