@@ -158,6 +158,7 @@ func (p port) tellResumed(t *testing.T, s hafentest.Server, took time.Duration) 
 	t.Logf("resumed after %s", took)
 	if took > 10*time.Second {
 		t.Logf("its steps:\n%s", hafentest.Query[string](p.Hafen, lastSteps, s.ID))
+		t.Logf("its last words:\n%s", docker(t, "logs", "--timestamps", "--tail", "150", s.ID.Container()))
 	}
 }
 
