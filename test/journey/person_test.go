@@ -74,7 +74,7 @@ func call[P, R any](p *person, command cdp.Command[P, R], params P) R {
 	ctx, cancel := context.WithTimeout(p.tab, patience)
 	defer cancel()
 	result, err := chromedp.Call(ctx, command, params)
-	p.must(string(command.Method), err)
+	p.must(command.Method, err)
 	return result
 }
 
