@@ -49,6 +49,7 @@ func TestTheOwnCertificateWaitsAsTheAuthorityAsks(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- keeper.Run(ctx) }()
 		time.Sleep(24 * time.Hour)
+		synctest.Wait()
 		if len(a.asked) != 3 || a.kept.IsZero() {
 			t.Fatalf("asked %v", a.asked)
 		}
@@ -59,6 +60,7 @@ func TestTheOwnCertificateWaitsAsTheAuthorityAsks(t *testing.T) {
 			t.Errorf("after a refusal for good asked again after %s", pause)
 		}
 		time.Sleep(61 * 24 * time.Hour)
+		synctest.Wait()
 		if len(a.asked) != 4 {
 			t.Errorf("renewed %d times in two months", len(a.asked)-3)
 		}
