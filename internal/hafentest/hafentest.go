@@ -21,6 +21,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,16 +69,32 @@ func New(t testing.TB, options ...Option) *Hafen {
 	h := &Hafen{t: t, Data: data, Base: "hafen.localhost", program: Program(t)}
 	ports := freePorts(t, 3)
 	h.HTTP, h.HTTPS, h.Federation = ports[0], ports[1], ports[2]
-	var b [3]byte
-	rand.Read(b[:])
-	h.bridge = "ht" + hex.EncodeToString(b[:])
-	h.subnet = fmt.Sprintf("10.%d.%d.0/23", 64+b[0]%128, b[1]&^1)
-	h.Gateway = netip.MustParsePrefix(h.subnet).Addr().Next().String()
+	h.drawNetwork()
 	for _, option := range options {
 		option(h)
 	}
 	t.Cleanup(h.remove)
 	return h
+}
+
+// drawNetwork draws names and addresses for bridges until nothing on this machine has them.
+func (h *Hafen) drawNetwork() {
+	h.t.Helper()
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for free := false; !free; {
+		var b [3]byte
+		rand.Read(b[:])
+		h.bridge = "ht" + hex.EncodeToString(b[:])
+		subnet := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 64 + b[0]%64, b[1] &^ 1, 0}), 23)
+		h.subnet, h.Gateway = subnet.String(), subnet.Addr().Next().String()
+		free = !slices.ContainsFunc(addresses, func(a net.Addr) bool {
+			taken, err := netip.ParsePrefix(a.String())
+			return err == nil && taken.Overlaps(subnet)
+		})
+	}
 }
 
 // Up starts `hafen up` and waits until the front page is there.
