@@ -50,7 +50,19 @@ type Description struct {
 	DataDirs     []string // directories in DataDir
 	MediaDir     string   // the one of them that holds media
 	Secrets      []string // names of the secrets the engine needs
+	Schema       Schema
 	Capabilities []Capability
+}
+
+// Schema is what must be known of an engine's database to make a template of it: a database in which a server has made its
+// tables, and which then belongs to no server.
+type Schema struct {
+	// Tables are those of the schema "public" that keep their rows in a template: which migrations were applied, and where
+	// positions start. All others must be empty. Without any, the engine has no template.
+	Tables []string
+	// Settled asks the database whether the migrations are done that go on in the background once the server is ready. "" when
+	// there are none.
+	Settled string
 }
 
 // Supports reports whether the engine can do it.
