@@ -32,6 +32,7 @@ type AccountStore interface {
 	SignUpStore
 	SessionStore
 	PasswordStore
+	ReauthStore
 	OperatorAccountStore
 	AttemptStore
 }

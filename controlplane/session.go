@@ -61,6 +61,7 @@ type Session struct {
 	CreatedAt time.Time
 	SeenAt    time.Time // to the minute
 	ExpiresAt time.Time
+	ProvedAgo time.Duration // since the person last proved to be there, see [Session.Fresh]
 }
 
 // LogIn is what a visitor typed.

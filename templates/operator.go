@@ -57,7 +57,9 @@ type OperatorServer struct {
 	Events        []Event
 	// What the status allows now.
 	CanSuspend, CanResume, CanRetry, CanDelete bool
-	Form                                       Form
+	// ProveFirst is where the deletion leads before its form is shown: somebody has to prove that it is still them.
+	ProveFirst string
+	Form       Form
 }
 
 // OperatorOrder is one order in the operator's list.

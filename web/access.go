@@ -22,8 +22,20 @@ const (
 	operator        // the hoster's staff
 )
 
-// admit applies a route's access. It returns false when it has answered itself, with a redirect.
+// admit applies a route's access, and leads whoever has been logged in for a while to the proof that it is still them, where a
+// route asks for it. It returns false when it has answered itself, with a redirect.
 func (s *Server) admit(r *request, route route) (bool, error) {
+	if ok, err := s.allow(r, route); err != nil || !ok {
+		return ok, err
+	}
+	if route.nature.has(fresh) && !r.session.Fresh() {
+		return false, s.askToReauthenticate(r)
+	}
+	return true, nil
+}
+
+// allow applies a route's access alone.
+func (s *Server) allow(r *request, route route) (bool, error) {
 	if route.access == public || route.access == trial {
 		return true, nil
 	}
@@ -90,7 +102,7 @@ func askToLogIn(r *request, route route) error {
 }
 
 func (r *request) mustChange(route route) error {
-	if r.safe() && route.nature == page {
+	if r.safe() && route.nature&^fresh == page {
 		return r.redirect(home(r.session.Account))
 	}
 	return &tenant.Fault{Kind: tenant.Forbidden, Code: "password.must_change"}

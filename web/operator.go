@@ -92,6 +92,7 @@ func (s *Server) fleetServerPage(r *request, status int, server controlplane.Ser
 		CanResume:  server.Status == tenant.Suspended,
 		CanRetry:   server.FailureCode != "" || !server.Settled,
 		CanDelete:  server.Status.CanBecome(tenant.Deleting),
+		ProveFirst: s.proveFirst(r, fleetPath(server.ID)),
 	}
 	for _, entry := range entries {
 		vm.Events = append(vm.Events, eventView(entry))

@@ -14,7 +14,7 @@ type route struct {
 	handle handler
 }
 
-// nature is what kind of answer a route gives, and what follows from it.
+// nature is what kind of answer a route gives, what follows from it, and what it asks for beside access.
 type nature int
 
 const (
@@ -25,12 +25,13 @@ const (
 	costly                      // asked for while somebody types: a limit of its own
 	quiet                       // asked for all the time: logged at debug only
 	plain                       // neither host, nor session, nor limits: files and health
+	fresh                       // asks whoever has been logged in for a while to prove that it is still them
 )
 
 func (n nature) has(other nature) bool { return n&other != 0 }
 
 func (r route) valid() error {
-	if r.access < public || r.access > operator || r.handle == nil || r.method == "" || r.path == "" {
+	if r.access < public || r.access > operator || r.handle == nil || r.method == "" || r.path == "" || r.nature.has(fresh) && r.access < signed {
 		return fmt.Errorf("web: route %s %s is not complete", r.method, r.path)
 	}
 	return nil
@@ -70,6 +71,8 @@ func (s *Server) routes() []route {
 
 		{get, "/account", signed, page, s.showAccount},
 		{post, "/account/password", signed, page, s.changePassword},
+		{get, "/account/reauthenticate", member, page, s.showReauthenticate},
+		{post, "/account/reauthenticate", member, page, s.reauthenticate},
 		{post, "/account/language", member, page, s.changeLanguage},
 		{post, "/account/sessions/:session/end", member, page, s.endSession},
 		{post, "/account/sessions/end-others", member, page, s.endOtherSessions},
@@ -97,8 +100,8 @@ func (s *Server) routes() []route {
 		{post, "/servers/:id/members/:localpart/reactivate", owner, page, s.reactivateMember},
 		{get, "/servers/:id/plan", owner, page, s.showPlanChange},
 		{post, "/servers/:id/plan", owner, page, s.changePlan},
-		{get, "/servers/:id/delete", owner, page, s.showDelete},
-		{post, "/servers/:id/delete", owner, page, s.deleteServer},
+		{get, "/servers/:id/delete", owner, page | fresh, s.showDelete},
+		{post, "/servers/:id/delete", owner, page | fresh, s.deleteServer},
 		{post, "/servers/:id/restore", owner, page, s.restoreServer},
 
 		{get, "/operator", operator, page, s.showFleet},
@@ -106,7 +109,7 @@ func (s *Server) routes() []route {
 		{post, "/operator/servers/:id/suspend", operator, page, s.suspendServer},
 		{post, "/operator/servers/:id/resume", operator, page, s.resumeServer},
 		{post, "/operator/servers/:id/retry", operator, page, s.retryServer},
-		{post, "/operator/servers/:id/delete", operator, page, s.deleteFleetServer},
+		{post, "/operator/servers/:id/delete", operator, page | fresh, s.deleteFleetServer},
 		{get, "/operator/orders", operator, page, s.showFleetOrders},
 		{post, "/operator/orders/:order/paid", operator, page, s.markPaid},
 		{post, "/operator/orders/:order/cancel", operator, page, s.cancelFleetOrder},

@@ -78,7 +78,8 @@ func knowNetwork(ctx context.Context, tx pgx.Tx, account, network string) error 
 }
 
 const (
-	sessionColumns = `s.id::text, s.user_agent, s.address, s.created_at, s.seen_at, s.expires_at, ` + accountColumns
+	sessionColumns = `s.id::text, s.user_agent, s.address, s.created_at, s.seen_at, s.expires_at,
+	extract(epoch from now() - s.reauthenticated_at)::float8, ` + accountColumns
 
 	findSession = `
 select ` + sessionColumns + `, s.seen_at < now() - interval '1 minute'
@@ -93,7 +94,7 @@ returning seen_at, expires_at`
 )
 
 func sessionFields(s *controlplane.Session) []any {
-	return append([]any{&s.ID, &s.UserAgent, &s.Address, &s.CreatedAt, &s.SeenAt, &s.ExpiresAt}, accountFields(&s.Account)...)
+	return append([]any{&s.ID, &s.UserAgent, &s.Address, &s.CreatedAt, &s.SeenAt, &s.ExpiresAt, seconds{&s.ProvedAgo}}, accountFields(&s.Account)...)
 }
 
 // FindSession implements controlplane.AccountStore.
