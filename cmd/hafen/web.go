@@ -34,7 +34,8 @@ func (s webSettings) payee() web.Payee {
 	return web.Payee{Name: s.PayeeName, IBAN: s.PayeeIBAN, BIC: s.PayeeBIC}
 }
 
-// webCommand is `hafen web`. It holds no key but the public one that seals members' passwords, and no Docker socket.
+// webCommand is `hafen web`. It holds no key but the public one that seals members' passwords and that of second factors, and no
+// Docker socket.
 type webCommand struct {
 	settings
 	webSettings
@@ -61,9 +62,9 @@ func runWeb(ctx context.Context, s settings, w webSettings, dsn string, metrics 
 	if err != nil {
 		return err
 	}
-	slot, err := keyring.OpenWeb(s.keys())
+	keys, err := keyring.OpenWeb(s.keys())
 	if err != nil {
-		return fmt.Errorf("open the website's key: %w", err)
+		return fmt.Errorf("open the website's keys: %w", err)
 	}
 	store, err := postgres.Open(ctx, dsn, postgres.Config{})
 	if err != nil {
@@ -74,7 +75,7 @@ func runWeb(ctx context.Context, s settings, w webSettings, dsn string, metrics 
 	defer stop()
 	go store.Listen(listening)
 
-	site, err := web.New(webConfig(s, w, base, addresses, store, slot, metrics, log))
+	site, err := web.New(webConfig(s, w, base, addresses, store, keys, metrics, log))
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func runWeb(ctx context.Context, s settings, w webSettings, dsn string, metrics 
 	return site.Serve(ctx, listener)
 }
 
-func webConfig(s settings, w webSettings, base tenant.Domain, addresses []netip.Addr, store *postgres.Store, slot controlplane.Mailbox, metrics prometheus.Registerer, log *slog.Logger) web.Config {
+func webConfig(s settings, w webSettings, base tenant.Domain, addresses []netip.Addr, store *postgres.Store, keys *keyring.Web, metrics prometheus.Registerer, log *slog.Logger) web.Config {
 	servers := controlplane.NewServers(controlplane.ServersConfig{Store: store})
 	config := web.Config{
 		Accounts: controlplane.NewAccounts(controlplane.AccountsConfig{
@@ -96,7 +97,7 @@ func webConfig(s settings, w webSettings, base tenant.Domain, addresses []netip.
 			Records: func(claim controlplane.DomainClaim) []tenant.Record { return dns.Records(s.wanted(claim, addresses)) },
 		}),
 		Servers:   servers,
-		Members:   controlplane.NewMembers(controlplane.MembersConfig{Store: store, Mailbox: slot}),
+		Members:   controlplane.NewMembers(controlplane.MembersConfig{Store: store, Mailbox: keys}),
 		Operators: controlplane.NewOperators(controlplane.OperatorsConfig{Store: store, Servers: servers}),
 		Base:      base, PublicURL: s.publicURL(), HTTPSPort: s.HTTPSPort, Trial: !s.Production, Mails: store, Payee: w.payee(),
 		Reactivates: map[tenant.EngineName]bool{tenant.Dendrite: dendrite.Engine{}.Describe().Supports(homeserver.Reactivate)},

@@ -15,7 +15,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/keyset"
 )
 
-// ensure makes the keys when dir is missing or empty; otherwise all of them must be there.
+// ensure makes the keys when dir is missing or empty; otherwise all of them must be there, but for the one that came later.
 //
 // They are made in a directory of their own which then takes dir's name. Renaming is one act and fails when dir has files
 // in it, so a crash leaves all keys or none, and of two processes one wins and the other reads the winner's.
@@ -55,12 +55,37 @@ func ensure(dir string) error {
 }
 
 func complete(dir string, present map[string]bool) error {
-	for _, file := range allFiles {
+	for _, file := range firstFiles {
 		if !present[file] {
 			return missing(dir, file, fs.ErrNotExist)
 		}
 	}
-	return nil
+	if present[fileFactors] {
+		return nil
+	}
+	return addFactors(dir)
+}
+
+// addFactors makes the key of second factors beside keys that are older. Linking a whole file to its name is one act and fails
+// when the name is taken, so of two processes both end up with the same key.
+func addFactors(dir string) error {
+	factors, err := newSealing()
+	if err != nil {
+		return err
+	}
+	fresh, err := os.MkdirTemp(filepath.Dir(dir), "keys.new-")
+	if err != nil {
+		return fmt.Errorf("add the key of second factors: %w", err)
+	}
+	defer os.RemoveAll(fresh)
+	if err := writeSecret(fresh, fileFactors, factors); err != nil {
+		return err
+	}
+	err = os.Link(filepath.Join(fresh, fileFactors), filepath.Join(dir, fileFactors))
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("add the key of second factors: %w", err)
+	}
+	return syncDir(dir)
 }
 
 func names(dir string) (map[string]bool, error) {
@@ -76,14 +101,6 @@ func names(dir string) (map[string]bool, error) {
 }
 
 func create(dir string) error {
-	secrets, err := keyset.NewHandle(aead.XChaCha20Poly1305KeyTemplate())
-	if err != nil {
-		return fmt.Errorf("make the key for secrets: %w", err)
-	}
-	edge, err := keyset.NewHandle(aead.XChaCha20Poly1305KeyTemplate())
-	if err != nil {
-		return fmt.Errorf("make the key for the edge: %w", err)
-	}
 	private, err := keyset.NewHandle(hybrid.DHKEM_X25519_HKDF_SHA256_HKDF_SHA256_CHACHA20_POLY1305_Key_Template())
 	if err != nil {
 		return fmt.Errorf("make the mailbox: %w", err)
@@ -92,8 +109,15 @@ func create(dir string) error {
 	if err != nil {
 		return fmt.Errorf("take the public half of the mailbox: %w", err)
 	}
-	for file, handle := range map[string]*keyset.Handle{fileSecrets: secrets, fileEdge: edge, filePrivate: private} {
-		if err := write(dir, file, func(w keyset.Writer) error { return insecurecleartextkeyset.Write(handle, w) }); err != nil {
+	if err := writeSecret(dir, filePrivate, private); err != nil {
+		return err
+	}
+	for _, file := range []string{fileSecrets, fileEdge, fileFactors} {
+		handle, err := newSealing()
+		if err != nil {
+			return err
+		}
+		if err := writeSecret(dir, file, handle); err != nil {
 			return err
 		}
 	}
@@ -101,6 +125,18 @@ func create(dir string) error {
 		return err
 	}
 	return syncDir(dir)
+}
+
+func newSealing() (*keyset.Handle, error) {
+	handle, err := keyset.NewHandle(aead.XChaCha20Poly1305KeyTemplate())
+	if err != nil {
+		return nil, fmt.Errorf("make a key: %w", err)
+	}
+	return handle, nil
+}
+
+func writeSecret(dir, file string, handle *keyset.Handle) error {
+	return write(dir, file, func(w keyset.Writer) error { return insecurecleartextkeyset.Write(handle, w) })
 }
 
 func write(dir, file string, into func(keyset.Writer) error) error {

@@ -1,11 +1,15 @@
 // Package keyring holds the keys that are not in the database.
 //
-// Three of them, each in a Tink keyset file, all made at once when there are none:
+// Four of them, each in a Tink keyset file, made at once when there are none:
 //
 //   - secrets seals what belongs to tenants: signing keys, passwords, registration secrets;
 //   - edge seals the keys of certificates, and the edge's copy of what it serves;
 //   - mailbox is a pair. Web has the public half and seals members' passwords to the control plane, which alone has the
-//     private half: a web process that was taken over reads no password that went by before.
+//     private half: a web process that was taken over reads no password that went by before;
+//   - factors seals the secrets of authenticator apps, and the challenges of passkeys on their way through a page. Web has it
+//     and nobody else, because web is who compares a code: it sees every password that is typed anyway. What the key is for is
+//     the stolen database, which holds no second factor that could be used. It is none of the tenants' keys, so that web opens
+//     nothing else with it.
 //
 // Every ciphertext is bound to a context (see [Context]), so that a row copied into another's place opens as nothing.
 //
@@ -15,7 +19,8 @@
 //
 // Invariant: keys are never made while any are there. A directory with some files missing is an error, because a new key
 // would make what the lost one sealed look like damage. A crash while making them leaves a directory "keys.new-*" beside
-// it, which nothing reads.
+// it, which nothing reads. The one exception is factors, which came later: it is added to a directory that has all others. Who
+// loses it loses little: passkeys and recovery codes work without it, and an operator resets the rest.
 package keyring
 
 import (
@@ -40,9 +45,11 @@ const (
 	fileEdge    = "edge.json"
 	filePrivate = "mailbox.private.json"
 	filePublic  = "mailbox.public.json"
+	fileFactors = "factors.json"
 )
 
-var allFiles = []string{fileSecrets, fileEdge, filePrivate, filePublic}
+// firstFiles are those no directory is without.
+var firstFiles = []string{fileSecrets, fileEdge, filePrivate, filePublic}
 
 // Key seals and opens.
 type Key struct{ aead tink.AEAD }
@@ -92,7 +99,7 @@ func (m *Mailbox) OpenMail(sealed, context []byte) ([]byte, error) {
 	return plaintext, nil
 }
 
-// Controlplane is the keys of the control plane: all of them.
+// Controlplane is the keys of the control plane: all but those of second factors, for which it has no use.
 type Controlplane struct {
 	Secrets *Key
 	Edge    *Key
@@ -120,8 +127,26 @@ func OpenControlplane(dir string) (*Controlplane, error) {
 	return &Controlplane{Secrets: secrets, Edge: edge, Mailbox: mailbox}, nil
 }
 
-// OpenWeb reads the public half of the mailbox, the only key web may have. It never makes one.
-func OpenWeb(dir string) (*Slot, error) {
+// Web is the keys of web, the only ones it may have.
+type Web struct {
+	*Slot
+	Factors *Key
+}
+
+// OpenWeb reads the public half of the mailbox and the key of second factors. It never makes one.
+func OpenWeb(dir string) (*Web, error) {
+	slot, err := openSlot(dir)
+	if err != nil {
+		return nil, err
+	}
+	factors, err := openKey(dir, fileFactors)
+	if err != nil {
+		return nil, err
+	}
+	return &Web{Slot: slot, Factors: factors}, nil
+}
+
+func openSlot(dir string) (*Slot, error) {
 	handle, err := read(dir, filePublic)
 	if err != nil {
 		return nil, err
@@ -167,7 +192,7 @@ func openMailbox(dir string) (*Mailbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use %s: %w", filepath.Join(dir, filePrivate), err)
 	}
-	slot, err := OpenWeb(dir)
+	slot, err := openSlot(dir)
 	if err != nil {
 		return nil, err
 	}

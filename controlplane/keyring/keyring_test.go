@@ -143,6 +143,52 @@ func TestAMissingKeyIsNeverReplaced(t *testing.T) {
 	}
 }
 
+// TestOlderKeysGetTheKeyOfSecondFactors: processes of a new version meet a directory of one that knew no such key.
+func TestOlderKeysGetTheKeyOfSecondFactors(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "keys")
+	before, err := open(t, dir).Secrets.Seal([]byte("plain"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove(t, dir, "factors.json")
+	if _, err := keyring.OpenWeb(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("web makes keys: %v", err)
+	}
+	var all sync.WaitGroup
+	sealed := make([][]byte, 8)
+	for i := range sealed {
+		all.Go(func() {
+			keys := open(t, dir)
+			if plain, err := keys.Secrets.Open(before, nil); err != nil || string(plain) != "plain" {
+				t.Errorf("an old key was replaced: %v", err)
+			}
+			web, err := keyring.OpenWeb(dir)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			sealed[i], err = web.Factors.Seal([]byte("totp"), nil)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	web, err := keyring.OpenWeb(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range sealed {
+		if plain, err := web.Factors.Open(sealed[i], nil); err != nil || string(plain) != "totp" {
+			t.Errorf("process %d had another key: %v", i, err)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(dir), "keys.new-*")); len(left) > 0 {
+		t.Errorf("left over: %v", left)
+	}
+}
+
 func TestHalvesOfDifferentPairsAreRefused(t *testing.T) {
 	t.Parallel()
 	one, two := filepath.Join(t.TempDir(), "keys"), filepath.Join(t.TempDir(), "keys")
