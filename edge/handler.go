@@ -52,7 +52,7 @@ func (e *Edge) serveTLS(w http.ResponseWriter, r *http.Request, peers bool) {
 func (e *Edge) serveMatrix(w http.ResponseWriter, r *http.Request, s site, t target) {
 	peer := t.api == federationAPI || t.api == keyAPI
 	switch {
-	case peer && !s.route.Federation:
+	case peer && s.route.Federation == tenant.FederationOff:
 		e.refuse(w, r, noFederation)
 		return
 	case s.route.Mode != tenant.RouteOpen && peer:

@@ -207,11 +207,11 @@ func newWorld(t testing.TB, adjust ...func(*edge.Config, *source)) *world {
 		s.Routes = []tenant.Route{
 			{
 				Tenant: tenant.NewID(), ServerName: alpha, Host: alpha, Backend: w.alpha.backend(), Mode: tenant.RouteOpen,
-				Federation: true, UploadBytes: 1 << 20, StorageBytes: 10 << 20, Contact: "mailto:help@example.org",
+				Federation: tenant.FederationOpen, UploadBytes: 1 << 20, StorageBytes: 10 << 20, Contact: "mailto:help@example.org",
 			},
 			{
 				Tenant: tenant.NewID(), ServerName: beta, Host: beta, Backend: w.beta.backend(), Mode: tenant.RouteOpen,
-				UploadBytes: 1 << 20, StorageBytes: 10 << 20, Contact: "https://example.org/help",
+				Federation: tenant.FederationOff, UploadBytes: 1 << 20, StorageBytes: 10 << 20, Contact: "https://example.org/help",
 			},
 		}
 		// One wildcard for all, as under a base domain.

@@ -101,7 +101,7 @@ func TestLoadsOnlyWhatChanged(t *testing.T) {
 	begin := time.Now()
 	slow.source.change(func(s *edge.Snapshot) {
 		routes := slices.Clone(s.Routes)
-		routes[1].Federation = true
+		routes[1].Federation = tenant.FederationOpen
 		s.Routes = routes
 	})
 	client := slow.client(t, slow.https, true)

@@ -146,7 +146,7 @@ func (p *Provisioner) createContainer(ctx context.Context, spec tenant.Spec) err
 
 func (p *Provisioner) startContainer(ctx context.Context, spec tenant.Spec) error {
 	// A container with a network starts behind the firewall or not at all.
-	if spec.Quota.Federation {
+	if spec.Outbound() {
 		if err := p.EnsureNetwork(ctx); err != nil {
 			return err
 		}

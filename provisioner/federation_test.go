@@ -73,12 +73,12 @@ func TestFederationGoesThroughTheEdge(t *testing.T) {
 	}
 
 	// The plan changes, and with it the network.
-	alone.Quota.Federation = true
+	alone.Settings.Federation = tenant.FederationOpen
 	s.converge(t, t.Context(), alone)
 	if status, answer := s.person(alone).call(t, http.MethodGet, "/_matrix/client/v3/profile/@somebody:"+peer, "", nil); status != http.StatusOK {
 		t.Errorf("after its plan allowed federation: %d %v", status, answer)
 	}
-	alone.Quota.Federation = false
+	alone.Settings.Federation = tenant.FederationOff
 	s.converge(t, t.Context(), alone)
 	if got := s.try(t, alone, attempt{Do: "interfaces"}); got[0].Answer != "lo" {
 		t.Errorf("after its plan no longer did, it has the interfaces %q", got[0].Answer)

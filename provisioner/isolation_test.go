@@ -36,7 +36,7 @@ func federatingSite(t *testing.T) *site {
 func (s *site) federating(t *testing.T, number int) tenant.Spec {
 	t.Helper()
 	spec := s.spec(t)
-	spec.Quota.Federation, spec.Number = true, number
+	spec.Settings.Federation, spec.Number = tenant.FederationOpen, number
 	s.converge(t, t.Context(), spec)
 	return spec
 }
@@ -279,7 +279,7 @@ func (s *site) testProfile(t *testing.T, spec tenant.Spec) {
 	s.expectNoSecret(t, spec, "docker inspect", string(raw))
 	h := c.HostConfig
 	networkMode, restart := "none", "unless-stopped"
-	if spec.Quota.Federation {
+	if spec.Outbound() {
 		bridge, _, err := s.config.Network.Place(spec.Number)
 		must(t, err)
 		networkMode, restart = bridge.Name, "no"
@@ -351,7 +351,7 @@ func TestNoNetworkWithoutFirewall(t *testing.T) {
 	t.Parallel()
 	s := federatingSite(t)
 	spec := s.spec(t)
-	spec.Quota.Federation = true
+	spec.Settings.Federation = tenant.FederationOpen
 	s.config.Network.EdgePorts = nil // such a table nft refuses
 	broken, err := provisioner.New(t.Context(), s.config)
 	must(t, err)

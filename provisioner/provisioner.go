@@ -205,9 +205,9 @@ func (p *Provisioner) engine(spec tenant.Spec) (homeserver.Engine, error) {
 	return engine, nil
 }
 
-// attachment is the tenant's place in the network, nil for one that does not federate: it gets no network at all.
+// attachment is the tenant's place in the network, nil for one with no business on the internet: it gets no network at all.
 func (p *Provisioner) attachment(spec tenant.Spec) (*docker.Attachment, error) {
-	if !spec.Quota.Federation {
+	if !spec.Outbound() {
 		return nil, nil
 	}
 	bridge, address, err := p.config.Network.Place(spec.Number)

@@ -22,7 +22,11 @@ func specs() *rapid.Generator[tenant.Spec] {
 			Image:  rapid.SampledFrom([]string{"sha256:1", "sha256:2"}).Draw(t, "image"),
 			Goal:   rapid.SampledFrom([]tenant.Goal{tenant.GoalRun, tenant.GoalStop, tenant.GoalRemove, tenant.GoalNone}).Draw(t, "goal"),
 			Limits: tenant.Limits{MemoryBytes: rapid.Int64Range(1, 3).Draw(t, "memory")},
-			Quota:  tenant.Quota{Federation: rapid.Bool().Draw(t, "federation"), StorageBytes: rapid.Int64Range(1, 2).Draw(t, "storage")},
+			Quota:  tenant.Quota{StorageBytes: rapid.Int64Range(1, 2).Draw(t, "storage")},
+			Settings: tenant.Settings{
+				Federation: rapid.SampledFrom([]tenant.FederationMode{tenant.FederationOff, tenant.FederationList, tenant.FederationOpen}).Draw(t, "federation"),
+				Previews:   rapid.Bool().Draw(t, "previews"),
+			},
 		}
 	})
 }

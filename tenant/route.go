@@ -18,10 +18,12 @@ type Route struct {
 	Host         Domain
 	Backend      string // "unix:/path/to/socket" or "tcp:host:port"
 	Mode         RouteMode
-	Federation   bool
-	UploadBytes  int64 // largest single upload
-	StorageBytes int64 // quota
-	Contact      string
+	Federation   FederationMode
+	Partners     string  // of FederationList, by JoinDomains
+	UploadBytes  int64   // largest single upload
+	StorageBytes int64   // quota
+	Contact      string  // mailto: or https: of the hoster
+	Support      Support // the customer's own; zero when they named nobody
 }
 
 // Route is the route a spec asks for; backend is where its container listens.
@@ -32,7 +34,8 @@ func (s Spec) Route(backend string) Route {
 	}
 	return Route{
 		Tenant: s.ID, ServerName: s.ServerName, Host: s.Host, Backend: backend, Mode: mode,
-		Federation: s.Quota.Federation, UploadBytes: s.Quota.UploadBytes, StorageBytes: s.Quota.StorageBytes, Contact: s.Contact,
+		Federation: s.Settings.Federation, Partners: JoinDomains(s.Settings.Partners),
+		UploadBytes: s.Settings.UploadBytes, StorageBytes: s.Quota.StorageBytes, Contact: s.Contact, Support: s.Settings.Support,
 	}
 }
 

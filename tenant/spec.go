@@ -10,8 +10,11 @@ import (
 // EngineName names a homeserver implementation.
 type EngineName string
 
-// Dendrite is the light engine.
-const Dendrite EngineName = "dendrite"
+// The engines.
+const (
+	Synapse  EngineName = "synapse"  // the default: everything the market expects
+	Dendrite EngineName = "dendrite" // the light one
+)
 
 // Spec is what should be: everything a provisioner needs to know about one tenant, and nothing secret.
 type Spec struct {
@@ -24,17 +27,26 @@ type Spec struct {
 	Goal       Goal
 	Limits     Limits
 	Quota      Quota
-	Contact    string // mailto: or https: of whoever helps this tenant's members
+	Settings   Settings // as far as the quota allows them
+	Contact    string   // mailto: or https: of the hoster, for members of a server in trouble
 	FirstAdmin Localpart
 }
+
+// Federates reports whether the server talks to any other.
+func (s Spec) Federates() bool {
+	return s.Settings.Federation != FederationOff && s.Settings.Federation != ""
+}
+
+// Outbound reports whether the server has business on the internet at all. One that has none gets no network.
+func (s Spec) Outbound() bool { return s.Federates() || s.Settings.Push || s.Settings.Previews }
 
 // UID is the Unix user of the tenant's processes and files on the host. One per tenant, far above every system and
 // login account, so that even an escaped process owns nothing of another tenant's.
 func (s Spec) UID() int { return 200_000 + s.Number }
 
 // Revision changes exactly when the container or its configuration must be made anew. Limits and seats are left out:
-// the engine updates limits of a running container, and the edge keeps quotas, so a plan change needs no restart.
-// Federation alone is both the container's network and the engine's configuration.
+// the engine updates limits of a running container, and the edge keeps quotas, so a plan change needs no restart. Of the
+// settings only those are in that a homeserver reads when it starts.
 func (s Spec) Revision() string {
 	b, err := json.Marshal(struct {
 		Format           int // raise when the rendering of a configuration changes
@@ -42,8 +54,16 @@ func (s Spec) Revision() string {
 		Engine           EngineName
 		Image            string
 		UID              int
-		Federation       bool
-	}{1, s.ServerName, s.Host, s.Engine, s.Image, s.UID(), s.Quota.Federation})
+		Federation       FederationMode
+		Partners         []Domain
+		Push, Encryption bool
+		Directory        bool
+		Previews         bool
+		RetentionDays    int
+	}{
+		2, s.ServerName, s.Host, s.Engine, s.Image, s.UID(), s.Settings.Federation, s.Settings.Partners,
+		s.Settings.Push, s.Settings.Encryption, s.Settings.Directory, s.Settings.Previews, s.Settings.RetentionDays,
+	})
 	if err != nil {
 		panic("tenant: a spec of plain values cannot be encoded: " + err.Error())
 	}

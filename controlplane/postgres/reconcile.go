@@ -15,22 +15,27 @@ import (
 
 const specColumns = `
 	t.id, t.number, t.server_name, t.host, t.engine, t.image, t.first_admin, t.status, t.wanted, t.failures,
-	t.status = 'deleting' and t.delete_after <= now(), ` + planColumns
+	t.status = 'deleting' and t.delete_after <= now(), t.settings, ` + planColumns
 
-func specFields(c *controlplane.Claim, over **bool, plan *tenant.Plan) []any {
+func specFields(c *controlplane.Claim, over **bool, settings *[]byte, plan *tenant.Plan) []any {
 	return append([]any{
 		&c.Spec.ID, &c.Spec.Number, &c.Spec.ServerName, &c.Spec.Host, &c.Spec.Engine, &c.Spec.Image, &c.Spec.FirstAdmin,
-		&c.Status, &c.Wanted, &c.Failures, over,
+		&c.Status, &c.Wanted, &c.Failures, over, settings,
 	}, planFields(plan)...)
 }
 
 func scanClaim(row pgx.CollectableRow) (controlplane.Claim, error) {
 	var (
-		c    controlplane.Claim
-		over *bool
-		plan tenant.Plan
+		c        controlplane.Claim
+		over     *bool
+		settings []byte
+		plan     tenant.Plan
 	)
-	if err := row.Scan(specFields(&c, &over, &plan)...); err != nil {
+	err := row.Scan(specFields(&c, &over, &settings, &plan)...)
+	if err != nil {
+		return c, err
+	}
+	if c.Spec.Settings, err = readSettings(settings, plan.Quota); err != nil {
 		return c, err
 	}
 	c.Spec.Goal = c.Status.Goal(over != nil && *over)

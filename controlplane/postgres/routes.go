@@ -28,10 +28,12 @@ func (s *Store) Certificates() Certificates { return Certificates{s} }
 func (s *Store) Secrets() Secrets           { return Secrets{s} }
 func (s *Store) Challenges() Challenges     { return Challenges{s} }
 
-const routeColumns = `tenant_id, server_name, host, backend, mode, federation, upload_bytes, storage_bytes, contact`
+const routeColumns = `tenant_id, server_name, host, backend, mode, federation_mode, partners, upload_bytes, storage_bytes, contact,
+	support_email, support_matrix_id, support_page`
 
 func scanRoute(row pgx.CollectableRow) (r tenant.Route, err error) {
-	err = row.Scan(&r.Tenant, &r.ServerName, &r.Host, &r.Backend, &r.Mode, &r.Federation, &r.UploadBytes, &r.StorageBytes, &r.Contact)
+	err = row.Scan(&r.Tenant, &r.ServerName, &r.Host, &r.Backend, &r.Mode, &r.Federation, &r.Partners, &r.UploadBytes, &r.StorageBytes, &r.Contact,
+		&r.Support.Email, &r.Support.MatrixID, &r.Support.Page)
 	return r, err
 }
 
@@ -54,13 +56,16 @@ func (s Routes) Find(ctx context.Context, id tenant.ID) (tenant.Route, error) {
 }
 
 const publishRoute = `
-insert into routes (` + routeColumns + `) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+insert into routes (` + routeColumns + `) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 on conflict (tenant_id) do update set server_name = excluded.server_name, host = excluded.host, backend = excluded.backend, mode = excluded.mode,
-	federation = excluded.federation, upload_bytes = excluded.upload_bytes, storage_bytes = excluded.storage_bytes, contact = excluded.contact`
+	federation_mode = excluded.federation_mode, partners = excluded.partners, upload_bytes = excluded.upload_bytes,
+	storage_bytes = excluded.storage_bytes, contact = excluded.contact, support_email = excluded.support_email,
+	support_matrix_id = excluded.support_matrix_id, support_page = excluded.support_page`
 
 // Publish sets a tenant's route.
 func (s Routes) Publish(ctx context.Context, r tenant.Route) error {
-	_, err := s.store.pool.Exec(ctx, publishRoute, r.Tenant, r.ServerName, r.Host, r.Backend, r.Mode, r.Federation, r.UploadBytes, r.StorageBytes, r.Contact)
+	_, err := s.store.pool.Exec(ctx, publishRoute, r.Tenant, r.ServerName, r.Host, r.Backend, r.Mode, r.Federation, r.Partners,
+		r.UploadBytes, r.StorageBytes, r.Contact, r.Support.Email, r.Support.MatrixID, r.Support.Page)
 	if err != nil {
 		return fmt.Errorf("publish route of %s: %w", r.Tenant, translate(err))
 	}

@@ -25,10 +25,10 @@ var ours = map[string][]string{
 	"templates":         {},
 	"migrations":        {},
 	"images":            {},
-	"controlplane":      {"tenant"},
+	"controlplane":      {"tenant", "tenant/homeserver"},
 	"provisioner":       {"tenant", "tenant/homeserver"},
 	"edge":              {"tenant"},
-	"web":               {"controlplane", "tenant", "templates"},
+	"web":               {"controlplane", "tenant", "tenant/homeserver", "templates"},
 }
 
 // free are the trees without a rule.

@@ -169,7 +169,7 @@ func (w *World) EnsureNetwork(context.Context) error { return nil }
 
 // Server reaches a tenant's server.
 func (w *World) Server(_ context.Context, spec tenant.Spec) (homeserver.Server, error) {
-	return &server{world: w, spec: spec}, nil
+	return &server{Limited: homeserver.Limited{Engine: spec.Engine}, world: w, spec: spec}, nil
 }
 
 // Observe tells what exists.

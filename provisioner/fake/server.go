@@ -13,6 +13,7 @@ import (
 
 // server is a tenant's homeserver in memory.
 type server struct {
+	homeserver.Limited
 	world *World
 	spec  tenant.Spec
 }
@@ -86,12 +87,6 @@ func (s *server) CreateControl(ctx context.Context) ([]byte, error) {
 	return []byte("token"), s.Ready(ctx)
 }
 
-// MediaBytes implements homeserver.Server.
-func (s *server) MediaBytes(ctx context.Context) (int64, error) {
-	usage, err := s.world.Usage(ctx, s.spec)
-	return usage.MediaBytes, err
-}
-
 // Create implements homeserver.Accounts.
 func (s *server) Create(_ context.Context, n homeserver.NewAccount) error {
 	return s.with(func(a *accounts) error { return a.create(n, s.world.config.Now()) })
@@ -109,7 +104,7 @@ func (s *server) SetPassword(_ context.Context, who tenant.Localpart, password s
 }
 
 // Deactivate implements homeserver.Accounts.
-func (s *server) Deactivate(_ context.Context, who tenant.Localpart) error {
+func (s *server) Deactivate(_ context.Context, who tenant.Localpart, _ bool) error {
 	return s.change(who, func(account *homeserver.Account, _ *accounts) error {
 		account.Deactivated = true
 		return nil
@@ -128,7 +123,7 @@ func (s *server) Reactivate(_ context.Context, who tenant.Localpart, password st
 }
 
 // List implements homeserver.Accounts.
-func (s *server) List(context.Context) ([]homeserver.Account, error) {
+func (s *server) List(context.Context, homeserver.AccountQuery) (homeserver.AccountPage, error) {
 	var list []homeserver.Account
 	err := s.with(func(a *accounts) error {
 		list = slices.SortedFunc(maps.Values(a.byName), func(x, y homeserver.Account) int {
@@ -136,5 +131,5 @@ func (s *server) List(context.Context) ([]homeserver.Account, error) {
 		})
 		return nil
 	})
-	return list, err
+	return homeserver.AccountPage{Accounts: list, Total: len(list)}, err
 }

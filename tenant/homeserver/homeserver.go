@@ -36,16 +36,36 @@ type Capability string
 
 // The capabilities. Every engine can create accounts, set passwords and tell whether it is ready.
 const (
-	Deactivate   Capability = "deactivate"
-	Reactivate   Capability = "reactivate"
-	ListAccounts Capability = "list_accounts"
-	SlidingSync  Capability = "sliding_sync" // what Element X needs
-	SingleSignOn Capability = "single_sign_on"
+	ListAccounts     Capability = "list_accounts"
+	SetAdmin         Capability = "set_admin"
+	Deactivate       Capability = "deactivate"
+	Reactivate       Capability = "reactivate"
+	Erase            Capability = "erase"
+	Lock             Capability = "lock"
+	ListDevices      Capability = "list_devices"
+	SignOut          Capability = "sign_out"
+	ListRooms        Capability = "list_rooms"
+	DeleteRoom       Capability = "delete_room"
+	ListMedia        Capability = "list_media"
+	DeleteMedia      Capability = "delete_media"
+	QuarantineMedia  Capability = "quarantine_media"
+	PurgeRemoteMedia Capability = "purge_remote_media"
+	SendNotice       Capability = "send_notice"
+	// What clients and settings need.
+	SlidingSync       Capability = "sliding_sync" // Element X
+	SingleSignOn      Capability = "single_sign_on"
+	URLPreviews       Capability = "url_previews"
+	Retention         Capability = "retention"
+	RoomDirectory     Capability = "room_directory"     // can be switched off
+	DefaultEncryption Capability = "default_encryption" // for new rooms
+	OutboundPartners  Capability = "outbound_partners"  // keeps to the list of partners by itself when it calls others
 )
 
 // Description is what is fixed about an engine.
 type Description struct {
 	Name         tenant.EngineName
+	Version      string   // of the implementation: "1.163.2"
+	Maintained   bool     // gets new features; otherwise repairs only
 	Command      []string // the container's arguments; nothing secret
 	DataDirs     []string // directories in DataDir
 	MediaDir     string   // the one of them that holds media
@@ -119,16 +139,23 @@ type Access struct {
 // Server is a tenant's running homeserver.
 //
 // Its errors are a [tenant.Fault] where the caller can do something about it: server.unavailable (it does not answer),
-// member.exists, member.unknown, member.long, password.short, password.long; or [Unsupported].
+// member.exists, member.unknown, member.long, password.short, password.long, room.unknown, media.unknown, device.unknown; or
+// [Unsupported].
+//
+// It is made of parts, because they need not be served by one program: where the Matrix Authentication Service is used,
+// accounts and devices are its affair, rooms and media stay the homeserver's. Then a Server is put together of two clients.
 type Server interface {
 	// Ready reports, as an error, what the server does not yet do: answer, and reach its database.
 	Ready(context.Context) error
 	// CreateControl makes the account through which Hafen manages the server, or finds it already made, and gives its
 	// access token. Idempotent.
 	CreateControl(context.Context) (token []byte, err error)
-	// MediaBytes is the size of the media the engine knows of; less than what lies on disk.
-	MediaBytes(context.Context) (int64, error)
 	Accounts
+	Lifecycle
+	Devices
+	Rooms
+	Media
+	Notices
 }
 
 // Accounts manages the people on a homeserver.
@@ -136,12 +163,161 @@ type Accounts interface {
 	Create(context.Context, NewAccount) error
 	// SetPassword also ends all sessions of the account.
 	SetPassword(ctx context.Context, who tenant.Localpart, password string) error
-	// Deactivate ends all sessions and lets nobody log in. Messages stay. Idempotent.
-	Deactivate(ctx context.Context, who tenant.Localpart) error
-	// Reactivate undoes Deactivate, with a new password. Idempotent.
+	// SetAdmin makes an account an administrator of the homeserver itself, or no longer one. Idempotent.
+	SetAdmin(ctx context.Context, who tenant.Localpart, admin bool) error
+	// List gives one page of the accounts, without the control account and those of bridges and guests.
+	List(context.Context, AccountQuery) (AccountPage, error)
+}
+
+// Lifecycle opens and closes accounts. Every method is idempotent.
+type Lifecycle interface {
+	// Deactivate ends all sessions and lets nobody log in. Messages stay; with erase they are hidden from whoever joins
+	// later, and profile and uploads go, as the law on data protection may ask.
+	Deactivate(ctx context.Context, who tenant.Localpart, erase bool) error
+	// Reactivate undoes Deactivate, with a new password. What was erased stays so.
 	Reactivate(ctx context.Context, who tenant.Localpart, password string) error
-	// List gives all accounts but the control account, by name.
-	List(context.Context) ([]Account, error)
+	// Lock keeps somebody out for a while; sessions stay, and work again when unlocked.
+	Lock(ctx context.Context, who tenant.Localpart, locked bool) error
+}
+
+// Devices manages sessions.
+type Devices interface {
+	ListDevices(ctx context.Context, who tenant.Localpart) ([]Device, error)
+	// SignOut ends the named sessions, or all when none is named. One that is gone already is no error.
+	SignOut(ctx context.Context, who tenant.Localpart, devices ...string) error
+}
+
+// Rooms manages rooms.
+type Rooms interface {
+	ListRooms(context.Context, RoomQuery) (RoomPage, error)
+	// DeleteRoom puts everybody here out of a room and purges what was said in it. It begins the deletion or looks at one
+	// under way; done says nothing is left. To be called until done.
+	DeleteRoom(ctx context.Context, room string) (done bool, err error)
+}
+
+// Media manages files.
+type Media interface {
+	// MediaUsers gives one page of who stored how much, most first.
+	MediaUsers(context.Context, Page) (MediaUserPage, error)
+	ListMedia(context.Context, MediaQuery) (MediaPage, error)
+	// DeleteMedia removes a file of this server and says what that freed. Idempotent.
+	DeleteMedia(ctx context.Context, id string) (Stored, error)
+	// Quarantine keeps a file from everybody, or lets it be seen again; it stays on disk.
+	Quarantine(ctx context.Context, id string, on bool) error
+	RemoteMedia
+}
+
+// RemoteMedia manages the copies of other servers' files.
+type RemoteMedia interface {
+	// CountRemote says what is kept that nobody has asked for since before.
+	CountRemote(ctx context.Context, before time.Time) (Stored, error)
+	// PurgeRemote removes it, and says what that freed. Who asks again gets it from its own server again.
+	PurgeRemote(ctx context.Context, before time.Time) (Stored, error)
+}
+
+// Notices writes to people in the server's name.
+type Notices interface {
+	// Notify sends a text. The same transaction never sends twice.
+	Notify(ctx context.Context, who tenant.Localpart, text, transaction string) error
+}
+
+// Page is a part of a list. The zero Limit asks for 50.
+type Page struct{ Offset, Limit int }
+
+// AccountQuery says which accounts, in which order.
+type AccountQuery struct {
+	Page
+	Search     string // within localpart or display name, in any case
+	State      string // "": all; "active", "deactivated", "locked", "admin"
+	Sort       string // "": by name; "created", "seen"
+	Descending bool
+}
+
+// AccountPage is a page of accounts and how many there are in all.
+type AccountPage struct {
+	Accounts []Account
+	Total    int
+}
+
+// Device is one session.
+type Device struct {
+	ID        string
+	Name      string
+	SeenAt    time.Time // zero when never
+	SeenFrom  string    // address
+	UserAgent string
+}
+
+// RoomQuery says which rooms, in which order.
+type RoomQuery struct {
+	Page
+	Search     string // within name, alias or id
+	Sort       string // "": by name; "members", "events"
+	Descending bool
+}
+
+// RoomPage is a page of rooms and how many there are in all.
+type RoomPage struct {
+	Rooms []Room
+	Total int
+}
+
+// Room is one room that somebody of this server is or was in.
+type Room struct {
+	ID           string
+	Name         string
+	Alias        string
+	Version      string
+	Members      int
+	LocalMembers int
+	Events       int64 // how much was said: what it takes in the database grows with it
+	Encrypted    bool
+	Federated    bool // others may join
+	Public       bool // in the directory
+	Notices      bool // the server's own room for notices
+}
+
+// Stored is a number of files and their size.
+type Stored struct {
+	Files int64
+	Bytes int64
+}
+
+// MediaUser is what one person has stored.
+type MediaUser struct {
+	Localpart   tenant.Localpart
+	DisplayName string
+	Stored
+}
+
+// MediaUserPage is a page of them.
+type MediaUserPage struct {
+	Users []MediaUser
+	Total int
+}
+
+// MediaQuery says which files; largest first.
+type MediaQuery struct {
+	Page
+	Owner tenant.Localpart // "" for everybody's
+}
+
+// MediaPage is a page of files and how many there are in all.
+type MediaPage struct {
+	Files []MediaFile
+	Total int
+}
+
+// MediaFile is one uploaded file.
+type MediaFile struct {
+	ID          string
+	Name        string
+	Type        string // MIME
+	Bytes       int64
+	Owner       tenant.Localpart
+	CreatedAt   time.Time
+	SeenAt      time.Time // last asked for; zero when never
+	Quarantined bool
 }
 
 // NewAccount is an account to be made.
@@ -149,6 +325,7 @@ type NewAccount struct {
 	Localpart   tenant.Localpart
 	Password    string
 	DisplayName string
+	Admin       bool
 }
 
 // Account is one account on a homeserver.
@@ -157,7 +334,10 @@ type Account struct {
 	DisplayName string
 	Admin       bool
 	Deactivated bool
+	Locked      bool
 	Created     time.Time
+	SeenAt      time.Time // zero when never, or when the engine does not know
+	MediaBytes  int64
 }
 
 // Unsupported is the answer of an engine to what it cannot do.

@@ -176,7 +176,7 @@ func configureGlobal(s homeserver.Setup) global {
 		WellKnownServer:   string(s.Spec.Host) + ":443",
 		WellKnownClient:   "https://" + string(s.Spec.Host),
 		TrustedIDServers:  []string{},
-		DisableFederation: !s.Spec.Quota.Federation,
+		DisableFederation: !s.Spec.Federates(),
 		JetStream:         jetStream{StoragePath: homeserver.DataDir + "/jetstream"},
 	}
 }

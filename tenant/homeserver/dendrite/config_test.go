@@ -20,12 +20,16 @@ import (
 )
 
 func setup(federation bool) homeserver.Setup {
+	mode := tenant.FederationOff
+	if federation {
+		mode = tenant.FederationOpen
+	}
 	return homeserver.Setup{
 		Spec: tenant.Spec{
 			ID: "tabcdefghijklmnop", Number: 7, ServerName: "school.example.org", Host: "matrix.school.example.org",
 			Engine: tenant.Dendrite, Goal: tenant.GoalRun,
-			Limits: tenant.Limits{MemoryBytes: 256 << 20, CPUMillis: 1000, PIDs: 256, DatabaseConnections: 15},
-			Quota:  tenant.Quota{Federation: federation},
+			Limits:   tenant.Limits{MemoryBytes: 256 << 20, CPUMillis: 1000, PIDs: 256, DatabaseConnections: 15},
+			Settings: tenant.Settings{Federation: mode},
 		},
 		Secrets: homeserver.Secrets{
 			homeserver.DatabasePassword: []byte("DATABASEPASSWORD"), homeserver.ControlPassword: []byte("CONTROLPASSWORD"),

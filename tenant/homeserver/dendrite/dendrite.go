@@ -37,7 +37,8 @@ const (
 // Describe implements [homeserver.Engine].
 func (Engine) Describe() homeserver.Description {
 	return homeserver.Description{
-		Name: tenant.Dendrite,
+		Name:    tenant.Dendrite,
+		Version: "0.15.2",
 		Command: []string{
 			"-config", homeserver.ConfigDir + "/" + configFile,
 			"-unix-socket", homeserver.SocketPath,
@@ -80,7 +81,12 @@ func newSigningKey() []byte {
 }
 
 // Connect implements [homeserver.Engine].
-func (Engine) Connect(a homeserver.Access) homeserver.Server { return &server{a} }
+func (Engine) Connect(a homeserver.Access) homeserver.Server {
+	return &server{Limited: homeserver.Limited{Engine: tenant.Dendrite}, Access: a}
+}
 
 // server is one tenant's Dendrite.
-type server struct{ homeserver.Access }
+type server struct {
+	homeserver.Limited
+	homeserver.Access
+}

@@ -24,8 +24,11 @@ var endSessionsSQL = []string{
 	`DELETE FROM public.userapi_openid_tokens WHERE localpart = $1 AND server_name = $2`,
 }
 
-// Deactivate implements [homeserver.Accounts].
-func (s *server) Deactivate(ctx context.Context, who tenant.Localpart) error {
+// Deactivate implements [homeserver.Lifecycle]. Dendrite cannot erase.
+func (s *server) Deactivate(ctx context.Context, who tenant.Localpart, erase bool) error {
+	if erase {
+		return s.Limited.Deactivate(ctx, who, erase)
+	}
 	return s.inDatabase(ctx, "deactivate an account", func(tx pgx.Tx) error {
 		changed, err := tx.Exec(ctx, deactivateSQL, string(who), string(s.Spec.ServerName), true)
 		if err == nil && changed.RowsAffected() == 0 {
@@ -61,7 +64,7 @@ SELECT left(a.localpart, 255), left(coalesce(p.display_name, ''), 255), a.accoun
  ORDER BY a.localpart LIMIT 10000`
 
 // List implements [homeserver.Accounts].
-func (s *server) List(ctx context.Context) ([]homeserver.Account, error) {
+func (s *server) List(ctx context.Context, _ homeserver.AccountQuery) (homeserver.AccountPage, error) {
 	var list []homeserver.Account
 	err := s.inDatabase(ctx, "list the accounts", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, listSQL, string(s.Spec.ServerName), string(tenant.ControlAccount))
@@ -78,18 +81,7 @@ func (s *server) List(ctx context.Context) ([]homeserver.Account, error) {
 		})
 		return err
 	})
-	return list, err
-}
-
-const mediaSQL = `
-SELECT coalesce((SELECT sum(file_size_bytes) FROM public.mediaapi_media_repository), 0)::bigint
-     + coalesce((SELECT sum(file_size_bytes) FROM public.mediaapi_thumbnail), 0)::bigint`
-
-// MediaBytes implements [homeserver.Server].
-func (s *server) MediaBytes(ctx context.Context) (int64, error) {
-	var bytes int64
-	err := s.inDatabase(ctx, "sum up the media", func(tx pgx.Tx) error { return tx.QueryRow(ctx, mediaSQL).Scan(&bytes) })
-	return bytes, err
+	return homeserver.AccountPage{Accounts: list, Total: len(list)}, err
 }
 
 // inDatabase runs one transaction as the tenant's role.
