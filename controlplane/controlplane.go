@@ -6,7 +6,7 @@
 //   - [Reconciler] observes a tenant, diffs, applies, and records; one lease per tenant, so two processes never act on the
 //     same one, and a killed one's work is taken up when its lease has run out;
 //   - [Sweeper] wakes what nobody works on: drift, expired leases, due retries, ended grace periods;
-//   - [DomainWatcher] checks own domains until they are proven; [Meter] measures storage; [MemberWorker] acts on members.
+//   - [DomainWatcher] checks own domains until they are proven; [Meter] measures storage; [OperationWorker] acts on homeservers.
 //
 // Everything outside comes through small ports declared beside their consumer. Errors for people are [tenant.Fault], errors
 // for the loops [tenant.Failure]. A crash leaves rows that a later run finds and finishes.

@@ -3,7 +3,6 @@ package controlplane
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"math/big"
 	"time"
 	"unicode/utf8"
@@ -21,7 +20,7 @@ type Members struct{ MembersConfig }
 type MembersConfig struct {
 	Store   MemberStore
 	Mailbox Mailbox
-	Wait    time.Duration // how long a request waits for its operation; 10 s when zero
+	Wait    time.Duration // how long a request waits for its operation; OperationWait when zero
 }
 
 // Mailbox seals a secret so that only the control plane can open it.
@@ -31,13 +30,12 @@ type Mailbox interface {
 
 // MemberStore keeps members and operations.
 type MemberStore interface {
-	FindServer(ctx context.Context, account string, id tenant.ID) (Server, error)
+	ServerFinder
 	ListMembers(ctx context.Context, id tenant.ID) ([]Member, error)
 	// RequestMember records an operation and its job. A create or reactivate reserves the seat in the same transaction:
 	// faults seats.full, member.exists, member.unknown, member.busy, status.not_active.
 	RequestMember(ctx context.Context, o MemberRequest) (operation string, err error)
-	FindOperation(ctx context.Context, id string) (Operation, error)
-	Watch(ctx context.Context, id tenant.ID) <-chan struct{}
+	OperationRequests
 	CreatePasswordLink(ctx context.Context, actor Actor, id tenant.ID, who tenant.Localpart, lifetime time.Duration) (token string, err error)
 	// FindPasswordLink looks a link up without using it: faults token.unknown, token.expired, token.used.
 	FindPasswordLink(ctx context.Context, token string) (PasswordLink, error)
@@ -57,17 +55,6 @@ type Member struct {
 	CreatedAt   time.Time
 }
 
-// OperationKind is what is done to a member.
-type OperationKind string
-
-// The kinds of operation.
-const (
-	OperationCreate      OperationKind = "create"
-	OperationSetPassword OperationKind = "set_password"
-	OperationDeactivate  OperationKind = "deactivate"
-	OperationReactivate  OperationKind = "reactivate"
-)
-
 // MemberRequest asks for an operation.
 type MemberRequest struct {
 	Actor       Actor
@@ -75,13 +62,8 @@ type MemberRequest struct {
 	Localpart   tenant.Localpart
 	Kind        OperationKind
 	DisplayName string
+	Input       any
 	Sealed      []byte
-}
-
-// Operation is where an operation stands.
-type Operation struct {
-	Finished bool
-	Code     string // of the failure
 }
 
 // PasswordLink is whom a set-password link is for.
@@ -110,14 +92,14 @@ type MemberResult struct {
 // NewMembers makes Members.
 func NewMembers(c MembersConfig) *Members {
 	if c.Wait == 0 {
-		c.Wait = 10 * time.Second
+		c.Wait = OperationWait
 	}
 	return &Members{c}
 }
 
 // List gives all members, first administrator first, then by name.
 func (m *Members) List(ctx context.Context, actor Actor, id tenant.ID) ([]Member, error) {
-	if _, err := m.Store.FindServer(ctx, scope(actor), id); err != nil {
+	if _, err := authorize(ctx, m.Store, actor, id, SeeMembers); err != nil {
 		return nil, err
 	}
 	return m.Store.ListMembers(ctx, id)
@@ -146,7 +128,7 @@ func (m *Members) SetPassword(ctx context.Context, actor Actor, id tenant.ID, lo
 
 // Deactivate ends a member's sessions and frees the seat; their messages stay.
 func (m *Members) Deactivate(ctx context.Context, actor Actor, id tenant.ID, localpart string) (MemberResult, error) {
-	server, err := m.Store.FindServer(ctx, scope(actor), id)
+	server, err := authorize(ctx, m.Store, actor, id, ManageMembers)
 	if err != nil {
 		return MemberResult{}, err
 	}
@@ -163,7 +145,7 @@ func (m *Members) Reactivate(ctx context.Context, actor Actor, id tenant.ID, loc
 
 // PasswordLink makes a single-use link's token with which a member sets their own password. It lives for three days.
 func (m *Members) PasswordLink(ctx context.Context, actor Actor, id tenant.ID, localpart string) (string, error) {
-	if _, err := m.Store.FindServer(ctx, scope(actor), id); err != nil {
+	if _, err := authorize(ctx, m.Store, actor, id, ManageMembers); err != nil {
 		return "", err
 	}
 	return m.Store.CreatePasswordLink(ctx, actor, id, tenant.Localpart(localpart), 72*time.Hour)
@@ -191,7 +173,7 @@ func (m *Members) UsePasswordLink(ctx context.Context, token, password string) (
 	if err != nil {
 		return link, MemberResult{}, err
 	}
-	done, err := m.wait(ctx, link.Tenant, operation)
+	_, done, err := await(ctx, m.Store, m.Wait, link.Tenant, operation)
 	return link, MemberResult{UserID: link.Localpart.UserID(link.Server), Done: done}, err
 }
 
@@ -201,7 +183,7 @@ func MailContext(id tenant.ID, who tenant.Localpart) []byte {
 }
 
 func (m *Members) withPassword(ctx context.Context, actor Actor, password string, r MemberRequest) (MemberResult, error) {
-	server, err := m.Store.FindServer(ctx, scope(actor), r.Tenant)
+	server, err := authorize(ctx, m.Store, actor, r.Tenant, ManageMembers)
 	if err != nil {
 		return MemberResult{}, err
 	}
@@ -225,37 +207,11 @@ func (m *Members) request(ctx context.Context, server Server, r MemberRequest, g
 	if err != nil {
 		return MemberResult{}, err
 	}
-	done, err := m.wait(ctx, r.Tenant, operation)
+	_, done, err := await(ctx, m.Store, m.Wait, r.Tenant, operation)
 	if err != nil {
 		return MemberResult{}, err
 	}
 	return MemberResult{UserID: r.Localpart.UserID(server.ServerName), Password: generated, Done: done}, nil
-}
-
-// wait returns true once the operation has ended well, its Fault when it failed, and false when it is not over yet.
-func (m *Members) wait(ctx context.Context, id tenant.ID, operation string) (bool, error) {
-	waiting, cancel := context.WithTimeout(ctx, m.Wait)
-	defer cancel()
-	hints := m.Store.Watch(waiting, id)
-	for {
-		o, err := m.Store.FindOperation(waiting, operation)
-		switch {
-		case errors.Is(err, context.DeadlineExceeded):
-			return false, nil
-		case err != nil:
-			return false, err
-		case o.Finished && o.Code != "":
-			return false, &tenant.Fault{Kind: tenant.Unavailable, Code: o.Code}
-		case o.Finished:
-			return true, nil
-		}
-		select {
-		case <-hints:
-		case <-time.After(time.Second): // the hint may be lost; the row is the truth
-		case <-waiting.Done():
-			return false, ctx.Err()
-		}
-	}
 }
 
 // Homeservers keep passwords as bcrypt hashes, which take 72 bytes; Dendrite answers a longer one with an error of its own.

@@ -2,37 +2,54 @@ package controlplane
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/riverqueue/river"
 
 	"hafen/tenant"
+	"hafen/tenant/homeserver"
 )
 
-// MemberArgs is the job: carry out this member operation.
-type MemberArgs struct {
+// OperationKind is what is done on a homeserver, or asked of it.
+type OperationKind string
+
+// Operation is where one stands.
+type Operation struct {
+	Kind        OperationKind
+	Finished    bool
+	Code        string // of the failure
+	Output      json.RawMessage
+	Done, Total int64 // progress, in a unit of the kind; 0 when it tells none
+}
+
+// OperationArgs is the job: carry out this operation.
+type OperationArgs struct {
 	Operation string `json:"operation"`
 }
 
 // Kind is the job's name in the queue.
-func (MemberArgs) Kind() string { return "member" }
+func (OperationArgs) Kind() string { return "operation" }
 
 // InsertOpts leaves the repeating to the sweep, which knows no end: an operation ends with an answer of its server.
-func (MemberArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: QueueMember, MaxAttempts: 3}
+func (OperationArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueOperation, MaxAttempts: 3}
 }
 
-// MemberWorker carries out member operations on the homeserver. To be registered with River.
+// OperationWorker carries out operations on homeservers. To be registered with River.
 //
 // An operation ends only with an answer of the homeserver: done, or refused for good. While it is silent the operation
-// stays open and is tried again, so nothing half-done is ever reported as done, or as failed.
-type MemberWorker struct {
-	river.WorkerDefaults[MemberArgs]
-	Store      OperationStore
-	Mailbox    MailOpener
-	Homeserver Homeserver
+// stays open and is tried again, so nothing half-done is ever reported as done, or as failed. A question (a kind that only
+// reads) is not worth repeating for long: it ends as server.unavailable, and its asker asks again.
+type OperationWorker struct {
+	river.WorkerDefaults[OperationArgs]
+	Store       OperationStore
+	Mailbox     MailOpener
+	Homeservers Homeservers
+	Log         *slog.Logger
 }
 
 // MailOpener opens what [Mailbox] sealed.
@@ -40,20 +57,9 @@ type MailOpener interface {
 	OpenMail(sealed, context []byte) ([]byte, error)
 }
 
-// Homeserver acts on the accounts of one tenant's server. A refusal for good is a Fault; anything
-// else, an Unavailable one included, may be tried again.
-type Homeserver interface {
-	CreateUser(ctx context.Context, spec tenant.Spec, user NewUser) error
-	SetPassword(ctx context.Context, spec tenant.Spec, who tenant.Localpart, password string) error
-	Deactivate(ctx context.Context, spec tenant.Spec, who tenant.Localpart) error
-	Reactivate(ctx context.Context, spec tenant.Spec, who tenant.Localpart, password string) error
-}
-
-// NewUser is an account to create. Creating one that exists is the Fault member.exists.
-type NewUser struct {
-	Localpart   tenant.Localpart
-	DisplayName string
-	Password    string
+// Homeservers reaches tenants' running servers.
+type Homeservers interface {
+	Server(ctx context.Context, spec tenant.Spec) (homeserver.Server, error)
 }
 
 // OperationClaimed is how long a worker has an operation for itself: as long as the design promises that killed work rests.
@@ -65,22 +71,42 @@ type OperationStore interface {
 	ClaimOperation(ctx context.Context, id string) (OperationClaim, bool, error)
 	// ReleaseOperation lets it be claimed again, after a while that grows with every attempt.
 	ReleaseOperation(ctx context.Context, id string) error
-	// FinishOperation records the end, sets the member's state by it and erases the sealed password.
-	FinishOperation(ctx context.Context, id, code string) error
+	// ReportOperation records how far it is.
+	ReportOperation(ctx context.Context, id string, done, total int64) error
+	// FinishOperation records the end with its answer, does to the member's row what the kind asks and erases the sealed password.
+	FinishOperation(ctx context.Context, id, code string, output any) error
 }
 
 // OperationClaim is an operation to carry out.
 type OperationClaim struct {
 	ID     string
-	Spec   tenant.Spec
-	Member Member
 	Kind   OperationKind
+	Spec   tenant.Spec
+	Member Member // whom it is about; the zero Member when it is about nobody
+	Input  json.RawMessage
 	Sealed []byte
 	Again  bool // it was claimed before: an earlier attempt may have acted
 }
 
+// act carries out one kind of operation. Its output becomes the operation's answer.
+type act struct {
+	do       func(w *OperationWorker, ctx context.Context, s homeserver.Server, c OperationClaim) (output any, err error)
+	question bool // reads only
+}
+
+// errUnderWay says that the server is at it and wants to be asked again.
+var errUnderWay = errors.New("under way")
+
+// acts says how each kind is carried out.
+var acts = map[OperationKind]act{
+	OperationCreate:      {do: (*OperationWorker).create},
+	OperationSetPassword: {do: (*OperationWorker).setPassword},
+	OperationDeactivate:  {do: (*OperationWorker).deactivate},
+	OperationReactivate:  {do: (*OperationWorker).reactivate},
+}
+
 // Work carries out one operation. An error means: try again.
-func (w *MemberWorker) Work(ctx context.Context, job *river.Job[MemberArgs]) error {
+func (w *OperationWorker) Work(ctx context.Context, job *river.Job[OperationArgs]) error {
 	id := job.Args.Operation
 	claim, ok, err := w.Store.ClaimOperation(ctx, id)
 	if err != nil {
@@ -92,48 +118,54 @@ func (w *MemberWorker) Work(ctx context.Context, job *river.Job[MemberArgs]) err
 	// An attempt ends before its claim does, or a second worker would act beside it.
 	acting, cancel := context.WithTimeout(ctx, OperationClaimed-5*time.Second)
 	defer cancel()
-	err = w.act(acting, claim)
-	if fault, ok := errors.AsType[*tenant.Fault](err); ok && fault.Kind != tenant.Unavailable {
-		return w.Store.FinishOperation(ctx, id, fault.Code)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("%s %s of %s: %w", claim.Kind, claim.Member.Localpart, claim.Spec.ID, err),
+	output, err := w.act(acting, claim)
+	fault, refused := errors.AsType[*tenant.Fault](err)
+	switch {
+	case err == nil:
+		return w.Store.FinishOperation(ctx, id, "", output)
+	case refused && fault.Kind != tenant.Unavailable:
+		return w.Store.FinishOperation(ctx, id, fault.Code, nil)
+	case acts[claim.Kind].question:
+		w.Log.WarnContext(ctx, "a question to a homeserver was not answered", "tenant", claim.Spec.ID, "kind", claim.Kind, "error", err)
+		return w.Store.FinishOperation(context.WithoutCancel(ctx), id, "server.unavailable", nil)
+	case errors.Is(err, errUnderWay):
+		return w.Store.ReleaseOperation(ctx, id)
+	default:
+		return errors.Join(fmt.Errorf("%s of %s: %w", claim.Kind, claim.Spec.ID, err),
 			w.Store.ReleaseOperation(context.WithoutCancel(ctx), id))
 	}
-	return w.Store.FinishOperation(ctx, id, "")
 }
 
-func (w *MemberWorker) act(ctx context.Context, c OperationClaim) error {
-	password := ""
-	if len(c.Sealed) > 0 {
-		opened, err := w.Mailbox.OpenMail(c.Sealed, MailContext(c.Spec.ID, c.Member.Localpart))
-		if err != nil {
-			return &tenant.Fault{Kind: tenant.Internal, Code: "member.unreadable", Err: err}
-		}
-		password = string(opened)
+func (w *OperationWorker) act(ctx context.Context, c OperationClaim) (any, error) {
+	a, known := acts[c.Kind]
+	if !known {
+		return nil, unreadable(fmt.Errorf("kind %q", c.Kind))
 	}
-	who := c.Member.Localpart
-	switch c.Kind {
-	case OperationCreate:
-		return w.create(ctx, c, password)
-	case OperationSetPassword:
-		return w.Homeserver.SetPassword(ctx, c.Spec, who, password)
-	case OperationDeactivate:
-		return w.Homeserver.Deactivate(ctx, c.Spec, who)
-	case OperationReactivate:
-		return w.Homeserver.Reactivate(ctx, c.Spec, who, password)
-	default:
-		return &tenant.Fault{Kind: tenant.Internal, Code: "member.unreadable", Err: fmt.Errorf("kind %q", c.Kind)}
+	server, err := w.Homeservers.Server(ctx, c.Spec)
+	if err != nil {
+		return nil, err
 	}
+	return a.do(w, ctx, server, c)
 }
 
-func (w *MemberWorker) create(ctx context.Context, c OperationClaim, password string) error {
-	err := w.Homeserver.CreateUser(ctx, c.Spec, NewUser{
-		Localpart: c.Member.Localpart, DisplayName: c.Member.DisplayName, Password: password,
-	})
-	// An earlier attempt of ours may have created it and died before it could say so; then only the password is uncertain.
-	if fault, ok := errors.AsType[*tenant.Fault](err); ok && fault.Code == "member.exists" && c.Again {
-		return w.Homeserver.SetPassword(ctx, c.Spec, c.Member.Localpart, password)
+func unreadable(err error) error {
+	return &tenant.Fault{Kind: tenant.Internal, Code: "operation.unreadable", Err: err}
+}
+
+// password opens what travelled with the operation.
+func (w *OperationWorker) password(c OperationClaim) (string, error) {
+	opened, err := w.Mailbox.OpenMail(c.Sealed, MailContext(c.Spec.ID, c.Member.Localpart))
+	if err != nil {
+		return "", unreadable(err)
 	}
-	return err
+	return string(opened), nil
+}
+
+// input reads an operation's input.
+func input[T any](c OperationClaim) (T, error) {
+	var v T
+	if err := json.Unmarshal(c.Input, &v); err != nil {
+		return v, unreadable(err)
+	}
+	return v, nil
 }

@@ -100,7 +100,7 @@ func (w *ReconcileWorker) Work(ctx context.Context, job *river.Job[ReconcileArgs
 // The job queues, beside River's default one.
 const (
 	QueueReconcile = "reconcile"
-	QueueMember    = "member"
+	QueueOperation = "operation"
 )
 
 // NewReconciler makes a Reconciler.

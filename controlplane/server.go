@@ -21,10 +21,11 @@ type ServersConfig struct {
 	Grace time.Duration // GracePeriod when zero
 }
 
-// ServerStore keeps servers. Account "" means: whoever owns it.
+// ServerStore keeps servers.
 type ServerStore interface {
 	FindPlan(ctx context.Context, id tenant.PlanID) (tenant.Plan, error)
-	FindServer(ctx context.Context, account string, id tenant.ID) (Server, error)
+	ServerFinder
+	// ListServers lists those an account owns or has a role on.
 	ListServers(ctx context.Context, account string) ([]Server, error)
 	ListStepRuns(ctx context.Context, id tenant.ID, most int) ([]StepRun, error)
 	ListUsage(ctx context.Context, id tenant.ID, since time.Time) ([]UsagePoint, error)
@@ -60,11 +61,13 @@ type Server struct {
 	ID           tenant.ID
 	Account      string
 	OwnerEmail   string
+	Role         Role // of whoever asked
 	ServerName   tenant.Domain
 	Host         tenant.Domain
 	OwnDomain    bool
 	Engine       tenant.EngineName
 	Plan         tenant.Plan
+	Settings     tenant.Settings // as far as the plan allows them
 	Status       tenant.Status
 	SuspendedFor string
 	FirstAdmin   tenant.Localpart
@@ -127,9 +130,9 @@ func NewServers(c ServersConfig) *Servers {
 	return &Servers{c}
 }
 
-// Find gives one server. Somebody else's is unknown, except to operators.
+// Find gives one server. One that the actor has no role on is unknown, except to operators.
 func (s *Servers) Find(ctx context.Context, actor Actor, id tenant.ID) (Server, error) {
-	return s.Store.FindServer(ctx, scope(actor), id)
+	return authorize(ctx, s.Store, actor, id, See)
 }
 
 // List gives the actor's own servers, newest first, without those long deleted.
@@ -155,7 +158,7 @@ func (s *Servers) UsageHistory(ctx context.Context, actor Actor, id tenant.ID) (
 
 // Order gives the last order of a server.
 func (s *Servers) Order(ctx context.Context, actor Actor, id tenant.ID) (OrderView, error) {
-	if _, err := s.Find(ctx, actor, id); err != nil {
+	if _, err := authorize(ctx, s.Store, actor, id, See); err != nil {
 		return OrderView{}, err
 	}
 	return s.Store.FindOrder(ctx, id)
@@ -188,7 +191,7 @@ func (s *Servers) Watch(ctx context.Context, actor Actor, id tenant.ID) (<-chan 
 // ChangePlan takes effect at once. A plan too small for what is used is the Fault plan.too_small; nothing is ever deleted
 // to make it fit.
 func (s *Servers) ChangePlan(ctx context.Context, actor Actor, id tenant.ID, plan tenant.PlanID) error {
-	if _, err := s.Find(ctx, actor, id); err != nil {
+	if _, err := authorize(ctx, s.Store, actor, id, ManageBilling); err != nil {
 		return err
 	}
 	return s.Store.ChangePlan(ctx, actor, id, plan)
@@ -196,7 +199,7 @@ func (s *Servers) ChangePlan(ctx context.Context, actor Actor, id tenant.ID, pla
 
 // Delete stops the server and, when the grace period has passed, removes it. typed must be the server name.
 func (s *Servers) Delete(ctx context.Context, actor Actor, id tenant.ID, typed string) error {
-	server, err := s.Find(ctx, actor, id)
+	server, err := authorize(ctx, s.Store, actor, id, DeleteServer)
 	if err != nil {
 		return err
 	}
@@ -212,7 +215,7 @@ func (s *Servers) Delete(ctx context.Context, actor Actor, id tenant.ID, typed s
 
 // Restore takes a deletion back within the grace period.
 func (s *Servers) Restore(ctx context.Context, actor Actor, id tenant.ID) error {
-	server, err := s.Find(ctx, actor, id)
+	server, err := authorize(ctx, s.Store, actor, id, DeleteServer)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"hafen/controlplane/postgres"
 	"hafen/internal/pgtest"
 	"hafen/tenant"
+	"hafen/tenant/homeserver"
 )
 
 const (
@@ -196,16 +197,16 @@ func (w *world) active(a controlplane.Account, name string) tenant.ID {
 
 // work carries out member operations until the test ends, on a homeserver that accepts everything.
 func (w *world) work() {
-	worker := controlplane.MemberWorker{Store: w.store, Mailbox: unsealed{}, Homeserver: willing{}}
+	worker := controlplane.OperationWorker{Store: w.store, Mailbox: unsealed{}, Homeservers: willing{}, Log: slog.New(slog.DiscardHandler)}
 	done := make(chan struct{})
 	ctx, stop := context.WithCancel(context.Background())
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
 			var id string
-			err := w.pool.QueryRow(ctx, `select id::text from member_operations where finished_at is null limit 1`).Scan(&id)
+			err := w.pool.QueryRow(ctx, `select id::text from operations where finished_at is null limit 1`).Scan(&id)
 			if err == nil {
-				_ = worker.Work(ctx, &river.Job[controlplane.MemberArgs]{Args: controlplane.MemberArgs{Operation: id}}) // fails when the test ends
+				_ = worker.Work(ctx, &river.Job[controlplane.OperationArgs]{Args: controlplane.OperationArgs{Operation: id}}) // fails when the test ends
 				continue
 			}
 			select {
@@ -217,17 +218,19 @@ func (w *world) work() {
 	w.Cleanup(func() { stop(); <-done })
 }
 
-// willing is a homeserver that accepts everything.
+// willing is homeservers that accept everything.
 type willing struct{}
 
-func (willing) CreateUser(context.Context, tenant.Spec, controlplane.NewUser) error { return nil }
-func (willing) SetPassword(context.Context, tenant.Spec, tenant.Localpart, string) error {
-	return nil
+func (willing) Server(context.Context, tenant.Spec) (homeserver.Server, error) {
+	return obliging{}, nil
 }
-func (willing) Deactivate(context.Context, tenant.Spec, tenant.Localpart) error { return nil }
-func (willing) Reactivate(context.Context, tenant.Spec, tenant.Localpart, string) error {
-	return nil
-}
+
+type obliging struct{ homeserver.Server }
+
+func (obliging) Create(context.Context, homeserver.NewAccount) error         { return nil }
+func (obliging) SetPassword(context.Context, tenant.Localpart, string) error { return nil }
+func (obliging) Deactivate(context.Context, tenant.Localpart, bool) error    { return nil }
+func (obliging) Reactivate(context.Context, tenant.Localpart, string) error  { return nil }
 
 // unsealed seals nothing but checks the context.
 type unsealed struct{}

@@ -188,7 +188,7 @@ func TestMembers(t *testing.T) {
 	if strings.Contains(anna.get(path).want(http.StatusOK).body, secret) || strings.Contains(w.log.String(), secret) {
 		t.Error("the password is shown again, or in the log")
 	}
-	if n := w.count(`select count(*) from member_operations where position($1 in encode(sealed_password, 'escape')) > 0`, secret); n != 0 {
+	if n := w.count(`select count(*) from operations where position($1 in encode(sealed_password, 'escape')) > 0`, secret); n != 0 {
 		t.Error("the password is still in a row after its use")
 	}
 	if anna.get(path).want(http.StatusOK).doc().Find(`form[action="`+path+`/members/bob/deactivate"]`).Length() == 0 {

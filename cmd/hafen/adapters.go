@@ -13,40 +13,9 @@ import (
 	"hafen/controlplane"
 	"hafen/controlplane/postgres"
 	"hafen/controlplane/smtp"
-	"hafen/provisioner"
 	"hafen/provisioner/dns"
 	"hafen/tenant"
-	"hafen/tenant/homeserver"
 )
-
-// accounts lets the control plane act on the accounts of tenants' servers.
-type accounts struct{ provisioner *provisioner.Provisioner }
-
-func (a accounts) CreateUser(ctx context.Context, spec tenant.Spec, user controlplane.NewUser) error {
-	return a.on(ctx, spec, func(s homeserver.Server) error {
-		return s.Create(ctx, homeserver.NewAccount{Localpart: user.Localpart, Password: user.Password, DisplayName: user.DisplayName})
-	})
-}
-
-func (a accounts) SetPassword(ctx context.Context, spec tenant.Spec, who tenant.Localpart, password string) error {
-	return a.on(ctx, spec, func(s homeserver.Server) error { return s.SetPassword(ctx, who, password) })
-}
-
-func (a accounts) Deactivate(ctx context.Context, spec tenant.Spec, who tenant.Localpart) error {
-	return a.on(ctx, spec, func(s homeserver.Server) error { return s.Deactivate(ctx, who) })
-}
-
-func (a accounts) Reactivate(ctx context.Context, spec tenant.Spec, who tenant.Localpart, password string) error {
-	return a.on(ctx, spec, func(s homeserver.Server) error { return s.Reactivate(ctx, who, password) })
-}
-
-func (a accounts) on(ctx context.Context, spec tenant.Spec, act func(homeserver.Server) error) error {
-	server, err := a.provisioner.Server(ctx, spec)
-	if err != nil {
-		return err
-	}
-	return act(server)
-}
 
 // wanted is what an own domain shall look like.
 func (s settings) wanted(c controlplane.DomainClaim, addresses []netip.Addr) dns.Wanted {

@@ -24,6 +24,9 @@ update mails set text = '', html = '', failure = 'not sent within a week'
 where sent_at is null and failure = '' and created_at < now() - interval '7 days'`},
 	// No page shows more than the last sixty of a tenant; a failing one adds hundreds a day.
 	{"steps", `delete from steps where finished_at < now() - interval '90 days'`},
+	// What an answer tells of people is for whoever asked, and they have read it by now.
+	{"answers", `update operations set output = null where output is not null and finished_at < now() - interval '1 hour'`},
+	{"questions", `delete from operations where subject = '' and import_id is null and finished_at < now() - interval '1 day'`},
 	{"mails", `delete from mails where created_at < now() - interval '90 days'`},
 }
 

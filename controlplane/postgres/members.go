@@ -15,8 +15,8 @@ import (
 
 const listMembers = `
 select m.localpart, t.server_name, m.display_name, m.admin, m.state, m.created_at,
-	coalesce((select kind from member_operations o where o.tenant_id = m.tenant_id and o.localpart = m.localpart and finished_at is null), ''),
-	coalesce((select code from member_operations o where o.tenant_id = m.tenant_id and o.localpart = m.localpart and finished_at is not null
+	coalesce((select kind from operations o where o.tenant_id = m.tenant_id and o.localpart = m.localpart and finished_at is null), ''),
+	coalesce((select code from operations o where o.tenant_id = m.tenant_id and o.localpart = m.localpart and finished_at is not null
 		order by finished_at desc limit 1), '')
 from members m join tenants t on t.id = m.tenant_id
 where m.tenant_id = $1
@@ -40,11 +40,9 @@ const (
 	lockSeats  = `select status, plan_id from tenants where id = $1 for update`
 	countSeats = `
 select p.seats, (select count(*) from members where tenant_id = $1 and state in ('reserved', 'active')) from plans p where p.id = $2`
-	findMember      = `select state from members where tenant_id = $1 and localpart = $2`
-	insertMember    = `insert into members (tenant_id, localpart, display_name, state) values ($1, $2, $3, 'reserved')`
-	setMember       = `update members set state = $3 where tenant_id = $1 and localpart = $2`
-	insertOperation = `
-insert into member_operations (tenant_id, localpart, kind, sealed_password) values ($1, $2, $3, $4) returning id::text`
+	findMember   = `select state from members where tenant_id = $1 and localpart = $2`
+	insertMember = `insert into members (tenant_id, localpart, display_name, state) values ($1, $2, $3, 'reserved')`
+	setMember    = `update members set state = $3 where tenant_id = $1 and localpart = $2`
 )
 
 // RequestMember records an operation and its job; a seat it needs is reserved in the same transaction.
@@ -77,18 +75,17 @@ func (s *Store) requestMember(ctx context.Context, tx pgx.Tx, r controlplane.Mem
 	if err := s.reserve(ctx, tx, r, used < seats); err != nil {
 		return "", err
 	}
-	var operation string
-	err := tx.QueryRow(ctx, insertOperation, r.Tenant, r.Localpart, r.Kind, r.Sealed).Scan(&operation)
+	operation, err := s.beginOperation(ctx, tx, newOperation{
+		tenant: r.Tenant, subject: "member " + string(r.Localpart), localpart: r.Localpart, kind: r.Kind,
+		actor: r.Actor, input: r.Input, sealed: r.Sealed,
+	})
 	if taken(err) {
 		return "", &tenant.Fault{Kind: tenant.Conflict, Code: "member.busy"}
 	}
 	if err != nil {
 		return "", err
 	}
-	if err := s.audit(ctx, tx, r.Actor, "member."+string(r.Kind), r.Tenant, map[string]any{"member": r.Localpart}); err != nil {
-		return "", err
-	}
-	return operation, s.enqueue(ctx, tx, controlplane.MemberArgs{Operation: operation}, nil)
+	return operation, s.audit(ctx, tx, r.Actor, "member."+string(r.Kind), r.Tenant, map[string]any{"member": r.Localpart})
 }
 
 // reserve sets the member's row to what the operation will need, or refuses.
@@ -122,100 +119,27 @@ func (s *Store) reserve(ctx context.Context, tx pgx.Tx, r controlplane.MemberReq
 	return err
 }
 
-const findOperation = `select finished_at is not null, code from member_operations where id = $1`
+const deleteMember = `delete from members where tenant_id = $1 and localpart = $2 and state = 'reserved'`
 
-// FindOperation says where an operation stands.
-func (s *Store) FindOperation(ctx context.Context, id string) (o controlplane.Operation, err error) {
-	if err := s.pool.QueryRow(ctx, findOperation, id).Scan(&o.Finished, &o.Code); err != nil {
-		return o, fmt.Errorf("find operation %s: %w", id, translate(err))
+// settleMember makes of a member what the end of an operation says. A refused creation gives its seat back.
+func (s *Store) settleMember(ctx context.Context, tx pgx.Tx, o endedOperation) error {
+	if o.localpart == "" {
+		return nil
 	}
-	return o, nil
-}
-
-const (
-	claimOperation = `
-update member_operations set claimed_until = now() + $2::interval, attempts = attempts + 1
-where id = $1 and finished_at is null and claimed_until < now()
-returning tenant_id, localpart, kind, sealed_password, attempts > 1`
-	operationMember = `select display_name, admin from members where tenant_id = $1 and localpart = $2`
-	operationSpec   = `select ` + specColumns + ` from tenants t join plans p on p.id = t.plan_id where t.id = $1`
-	// The first attempt may be repeated at once, the next after two seconds, and so on to five minutes.
-	releaseOperation = `
-update member_operations set claimed_until = now() + least(interval '1 second' * (power(2, least(attempts, 10)) - 2), interval '5 minutes')
-where id = $1 and finished_at is null`
-)
-
-// ClaimOperation takes an open operation that no other worker has.
-func (s *Store) ClaimOperation(ctx context.Context, id string) (c controlplane.OperationClaim, ok bool, err error) {
-	err = s.inTx(ctx, "claim operation", func(tx pgx.Tx) error {
-		c = controlplane.OperationClaim{ID: id}
-		var on tenant.ID
-		err := tx.QueryRow(ctx, claimOperation, id, controlplane.OperationClaimed).Scan(&on, &c.Member.Localpart, &c.Kind, &c.Sealed, &c.Again)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
+	if o.code != "" {
+		if err := s.audit(ctx, tx, controlplane.Hafen, "member."+string(o.kind)+".failed", o.tenant, map[string]any{"member": o.localpart, "code": o.code}); err != nil {
 			return err
 		}
-		if err := tx.QueryRow(ctx, operationMember, on, c.Member.Localpart).Scan(&c.Member.DisplayName, &c.Member.Admin); err != nil {
-			return err
-		}
-		rows, err := tx.Query(ctx, operationSpec, on)
-		if err != nil {
-			return err
-		}
-		claim, err := pgx.CollectExactlyOneRow(rows, scanClaim)
-		c.Spec, ok = claim.Spec, err == nil
+	}
+	if o.kind == controlplane.OperationCreate && o.code != "" {
+		_, err := tx.Exec(ctx, deleteMember, o.tenant, o.localpart)
 		return err
-	})
-	return c, ok, err
-}
-
-// ReleaseOperation lets another attempt claim it, the later the more there were.
-func (s *Store) ReleaseOperation(ctx context.Context, id string) error {
-	if _, err := s.pool.Exec(ctx, releaseOperation, id); err != nil {
-		return fmt.Errorf("release operation %s: %w", id, translate(err))
+	}
+	if state := memberState(o.kind, o.code == ""); state != "" {
+		_, err := tx.Exec(ctx, setMember, o.tenant, o.localpart, state)
+		return err
 	}
 	return nil
-}
-
-const (
-	finishOperation = `
-update member_operations set finished_at = now(), code = $2, sealed_password = null
-where id = $1 and finished_at is null
-returning tenant_id, localpart, kind`
-	deleteMember = `delete from members where tenant_id = $1 and localpart = $2 and state = 'reserved'`
-)
-
-// FinishOperation records the end of an operation and what it makes of the member. A refused creation gives its seat back.
-func (s *Store) FinishOperation(ctx context.Context, id, code string) error {
-	return s.inTx(ctx, "finish operation", func(tx pgx.Tx) error {
-		var (
-			on   tenant.ID
-			who  tenant.Localpart
-			kind controlplane.OperationKind
-		)
-		err := tx.QueryRow(ctx, finishOperation, id, code).Scan(&on, &who, &kind)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil // another attempt ended it
-		}
-		if err != nil {
-			return err
-		}
-		if code != "" {
-			if err := s.audit(ctx, tx, controlplane.Hafen, "member."+string(kind)+".failed", on, map[string]any{"member": who, "code": code}); err != nil {
-				return err
-			}
-		}
-		if kind == controlplane.OperationCreate && code != "" {
-			_, err = tx.Exec(ctx, deleteMember, on, who)
-			return err
-		}
-		if state := memberState(kind, code == ""); state != "" {
-			_, err = tx.Exec(ctx, setMember, on, who, state)
-		}
-		return err
-	})
 }
 
 // memberState is the state an operation leaves a member in; "" leaves it as it is.
@@ -223,8 +147,8 @@ func memberState(kind controlplane.OperationKind, done bool) string {
 	switch {
 	case done && (kind == controlplane.OperationCreate || kind == controlplane.OperationReactivate):
 		return "active"
-	case done == (kind == controlplane.OperationDeactivate) && kind != controlplane.OperationSetPassword:
-		return "deactivated" // deactivated, or not reactivated
+	case done && kind == controlplane.OperationDeactivate, !done && kind == controlplane.OperationReactivate:
+		return "deactivated"
 	default:
 		return ""
 	}

@@ -22,7 +22,7 @@ func (w *world) carryOut(operation, code string) {
 	if !ok || claim.Spec.ID == "" || string(claim.Sealed) != "sealed" {
 		w.Fatalf("claim %+v, %t", claim, ok)
 	}
-	w.must(w.store.FinishOperation(w.ctx, operation, code))
+	w.must(w.store.FinishOperation(w.ctx, operation, code, nil))
 }
 
 func (w *world) do(id tenant.ID, who tenant.Localpart, kind controlplane.OperationKind) {
@@ -103,7 +103,7 @@ func TestALifeOfAMember(t *testing.T) {
 	if got := w.memberState(id, "bert"); got != "active" {
 		t.Fatal(got)
 	}
-	if n := w.count(`select count(*) from member_operations where sealed_password is not null`); n != 0 {
+	if n := w.count(`select count(*) from operations where sealed_password is not null`); n != 0 {
 		t.Fatal("a used password was kept")
 	}
 }
@@ -128,11 +128,11 @@ func TestOneOperationAtATime(t *testing.T) {
 	if claim, ok, _ = w.store.ClaimOperation(w.ctx, operation); !ok || !claim.Again {
 		t.Fatalf("second attempt %+v, %t", claim, ok)
 	}
-	w.exec(`update member_operations set claimed_until = now(), created_at = now() - interval '1 minute'`)
+	w.exec(`update operations set claimed_until = now(), created_at = now() - interval '1 minute'`)
 	if n, err := w.store.WakeOperations(w.ctx); err != nil || n != 1 {
 		t.Fatalf("a lost operation was not found: %d %v", n, err)
 	}
-	w.must(w.store.FinishOperation(w.ctx, operation, "member.exists"))
+	w.must(w.store.FinishOperation(w.ctx, operation, "member.exists", nil))
 	if o, err := w.store.FindOperation(w.ctx, operation); err != nil || !o.Finished || o.Code != "member.exists" {
 		t.Fatalf("%+v %v", o, err)
 	}
@@ -145,7 +145,7 @@ func TestASilentServerIsAskedEverMoreRarely(t *testing.T) {
 	id := w.active("anna")
 	operation, err := w.request(id, "anna", controlplane.OperationSetPassword)
 	w.must(err)
-	w.exec(`update member_operations set created_at = now() - interval '1 minute'`)
+	w.exec(`update operations set created_at = now() - interval '1 minute'`)
 	wake := func() int {
 		t.Helper()
 		n, err := w.store.WakeOperations(w.ctx)
@@ -166,12 +166,12 @@ func TestASilentServerIsAskedEverMoreRarely(t *testing.T) {
 	if wake() != 0 {
 		t.Fatal("woken although it was tried twice just now")
 	}
-	w.exec(`update member_operations set attempts = 500, claimed_until = now() - interval '1 second'`)
+	w.exec(`update operations set attempts = 500, claimed_until = now() - interval '1 second'`)
 	w.must(w.store.ReleaseOperation(w.ctx, operation))
-	if w.count(`select count(*) from member_operations where claimed_until between now() + interval '4 minutes' and now() + interval '5 minutes'`) != 1 {
+	if w.count(`select count(*) from operations where claimed_until between now() + interval '4 minutes' and now() + interval '5 minutes'`) != 1 {
 		t.Fatal("the pause has no end")
 	}
-	w.exec(`update member_operations set claimed_until = now() - interval '1 second'`)
+	w.exec(`update operations set claimed_until = now() - interval '1 second'`)
 	w.exec(`update tenants set status = 'suspended', suspended_for = 'payment' where id = $1`, id)
 	if wake() != 0 {
 		t.Fatal("a server that does not run is asked")

@@ -18,7 +18,7 @@ const serverColumns = `
 	t.first_admin, t.language, t.failure_code, t.failure_detail, nullif(t.retry_at, 'infinity'), t.reconciled >= t.wanted,
 	t.created_at, t.active_at, t.delete_after,
 	(select count(*) from members m where m.tenant_id = t.id and m.state in ('reserved', 'active')),
-	coalesce(u.database_bytes, 0), coalesce(u.media_bytes, 0), u.measured_at, ` + planColumns
+	coalesce(u.database_bytes, 0), coalesce(u.media_bytes, 0), u.measured_at, t.settings, ` + planColumns
 
 const serverTables = `
 	from tenants t join accounts a on a.id = t.account_id join plans p on p.id = t.plan_id
@@ -26,21 +26,43 @@ const serverTables = `
 	left join lateral (select * from usage where tenant_id = t.id order by measured_at desc limit 1) u on true `
 
 func scanServer(row pgx.CollectableRow) (controlplane.Server, error) {
-	var s controlplane.Server
+	var (
+		s        controlplane.Server
+		settings []byte
+	)
 	err := row.Scan(append([]any{
 		&s.ID, &s.Account, &s.OwnerEmail, &s.ServerName, &s.Host, &s.OwnDomain, &s.Engine, &s.Status, &s.SuspendedFor,
 		&s.FirstAdmin, &s.Language, &s.FailureCode, &s.FailureText, &s.RetryAt, &s.Settled,
 		&s.CreatedAt, &s.ActiveAt, &s.DeleteAfter,
-		&s.Usage.Seats, &s.Usage.DatabaseBytes, &s.Usage.MediaBytes, &s.MeasuredAt,
+		&s.Usage.Seats, &s.Usage.DatabaseBytes, &s.Usage.MediaBytes, &s.MeasuredAt, &settings,
 	}, planFields(&s.Plan)...)...)
+	if err != nil {
+		return s, err
+	}
+	s.Settings, err = readSettings(settings, s.Plan.Quota)
 	return s, err
 }
 
-const findServer = `select ` + serverColumns + serverTables + ` where t.id = $1 and ($2 = '' or t.account_id::text = $2)`
+const (
+	findServer = `select ` + serverColumns + serverTables + ` where t.id = $1`
+	findRole   = `
+select coalesce((select 'owner' from tenants where id = $1 and account_id::text = $2),
+	(select role from colleagues where tenant_id = $1 and account_id::text = $2), '')`
+)
 
-// FindServer finds one tenant of an account ("" for any account), with its conditions. Otherwise the Fault tenant.unknown.
+// FindServer finds one tenant, with its conditions, for an account that owns it or has a role on it ("" for an operator).
+// Otherwise the Fault tenant.unknown.
 func (s *Store) FindServer(ctx context.Context, account string, id tenant.ID) (controlplane.Server, error) {
-	rows, err := s.pool.Query(ctx, findServer, id, account)
+	var role controlplane.Role
+	if account != "" {
+		if err := s.pool.QueryRow(ctx, findRole, id, account).Scan(&role); err != nil {
+			return controlplane.Server{}, fmt.Errorf("find role on %s: %w", id, translate(err))
+		}
+		if role == "" {
+			return controlplane.Server{}, &tenant.Fault{Kind: tenant.NotFound, Code: "tenant.unknown"}
+		}
+	}
+	rows, err := s.pool.Query(ctx, findServer, id)
 	if err != nil {
 		return controlplane.Server{}, fmt.Errorf("find server %s: %w", id, translate(err))
 	}
@@ -51,6 +73,7 @@ func (s *Store) FindServer(ctx context.Context, account string, id tenant.ID) (c
 	if err != nil {
 		return server, fmt.Errorf("find server %s: %w", id, translate(err))
 	}
+	server.Role = role
 	server.Conditions, err = s.listConditions(ctx, id)
 	return server, err
 }
@@ -69,9 +92,9 @@ func (s *Store) listConditions(ctx context.Context, id tenant.ID) ([]tenant.Cond
 }
 
 const listServers = `select ` + serverColumns + serverTables + `
-where t.account_id::text = $1 and (t.status <> 'deleted' or t.deleted_at > now() - interval '1 day') order by t.number desc limit 200`
+where (t.account_id::text = $1 or exists (select from colleagues c where c.tenant_id = t.id and c.account_id::text = $1)) and (t.status <> 'deleted' or t.deleted_at > now() - interval '1 day') order by t.number desc limit 200`
 
-// ListServers lists the tenants of one account, newest first.
+// ListServers lists the tenants an account owns or has a role on, newest first.
 func (s *Store) ListServers(ctx context.Context, account string) ([]controlplane.Server, error) {
 	rows, err := s.pool.Query(ctx, listServers, account)
 	if err != nil {

@@ -67,11 +67,11 @@ func (s *Store) WakeDue(ctx context.Context) (woken int, err error) {
 
 // A server that does not run cannot answer: what is asked of it waits until it does.
 const wakeOperations = `
-select o.id::text from member_operations o join tenants t on t.id = o.tenant_id
+select o.id::text from operations o join tenants t on t.id = o.tenant_id
 where o.finished_at is null and o.claimed_until < now() and o.created_at < now() - interval '10 seconds' and t.status = 'active'
 order by o.created_at limit 200 for update of o skip locked`
 
-// WakeOperations enqueues member operations whose worker was lost, or whose server was silent.
+// WakeOperations enqueues operations whose worker was lost, or whose server was silent.
 func (s *Store) WakeOperations(ctx context.Context) (woken int, err error) {
 	err = s.inTx(ctx, "wake operations", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, wakeOperations)
@@ -84,7 +84,7 @@ func (s *Store) WakeOperations(ctx context.Context) (woken int, err error) {
 		}
 		woken = len(ids)
 		for _, id := range ids {
-			if err := s.enqueue(ctx, tx, controlplane.MemberArgs{Operation: id}, nil); err != nil {
+			if err := s.enqueue(ctx, tx, controlplane.OperationArgs{Operation: id}, nil); err != nil {
 				return err
 			}
 		}

@@ -202,7 +202,7 @@ func TestDeletionAndItsReturn(t *testing.T) {
 	}
 	w.reconcile(id)
 	w.wantStatus(id, tenant.Deleted)
-	for _, table := range []string{"members", "member_operations", "conditions", "usage", "reserved_names", "domains"} {
+	for _, table := range []string{"members", "operations", "conditions", "usage", "reserved_names", "domains"} {
 		if n := w.count(`select count(*) from `+table+` where tenant_id = $1`, id); n != 0 {
 			t.Errorf("%d rows left in %s", n, table)
 		}
@@ -260,7 +260,7 @@ func TestTheEdgeReloadsOnlyWhatMoved(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	id := w.active("anna")
-	route := tenant.Route{Tenant: id, ServerName: "anna.hafen.test", Host: "anna.hafen.test", Backend: "unix:/x", Mode: tenant.RouteOpen}
+	route := tenant.Route{Tenant: id, ServerName: "anna.hafen.test", Host: "anna.hafen.test", Backend: "unix:/x", Mode: tenant.RouteOpen, Federation: tenant.FederationOff}
 	w.must(w.store.Routes().Publish(w.ctx, route))
 	w.must(w.store.Certificates().Store(w.ctx, tenant.Certificate{Host: route.Host, ChainPEM: []byte("c"), KeyPEM: []byte("k"), NotAfter: time.Now()}))
 	first, err := w.store.LoadEdge(w.ctx, "", "", "")

@@ -178,7 +178,7 @@ var buryRest = []string{
 	`update orders set status = 'cancelled', settled_at = now() where tenant_id = $1 and status = 'open'`,
 	`delete from reserved_names where tenant_id = $1`,
 	`delete from tokens where tenant_id = $1`,
-	`delete from member_operations where tenant_id = $1`,
+	`delete from operations where tenant_id = $1`,
 	`delete from members where tenant_id = $1`,
 	`delete from domains where tenant_id = $1`,
 	`delete from conditions where tenant_id = $1`,
