@@ -31,6 +31,7 @@ type Config struct {
 	Poll  time.Duration // how often the source is asked without a hint; 5 s
 	Hold  time.Duration // how long a request waits for a homeserver that is starting; 20 s
 	Drain time.Duration // how long Run lets requests finish when its context ends; 10 s
+	Stall time.Duration // how long a client may leave an answer unread before it is given up; 1 min
 
 	Log     *slog.Logger          // slog.Default()
 	Metrics prometheus.Registerer // none
@@ -63,6 +64,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.Poll, 5*time.Second)
 	orDefault(&c.Hold, 20*time.Second)
 	orDefault(&c.Drain, 10*time.Second)
+	orDefault(&c.Stall, time.Minute)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}

@@ -101,9 +101,12 @@ func (e *Edge) Run(ctx context.Context) error {
 
 // serve starts a server for each socket. One that fails stops the edge with its error.
 func (e *Edge) serve(sockets Sockets, stop context.CancelCauseFunc) []*http.Server {
-	plain := e.server(e.metrics.count(plainListener, e.servePlain))
-	clients := e.server(e.metrics.count(tlsListener, func(w http.ResponseWriter, r *http.Request) { e.serveTLS(w, r, false) }))
-	peers := e.server(e.metrics.count(federationListener, func(w http.ResponseWriter, r *http.Request) { e.serveTLS(w, r, true) }))
+	on := func(listener string, handle http.HandlerFunc) *http.Server {
+		return e.server(e.metrics.count(listener, e.config.Stall, handle))
+	}
+	plain := on(plainListener, e.servePlain)
+	clients := on(tlsListener, func(w http.ResponseWriter, r *http.Request) { e.serveTLS(w, r, false) })
+	peers := on(federationListener, func(w http.ResponseWriter, r *http.Request) { e.serveTLS(w, r, true) })
 	start := func(listeners []net.Listener, serve func(net.Listener) error) {
 		for _, listener := range listeners {
 			go func() {
@@ -133,7 +136,7 @@ func (e *Edge) server(handler http.Handler) *http.Server {
 			MaxConcurrentStreams: 250,
 			SendPingTimeout:      30 * time.Second, // finds clients that vanished during a sync
 			PingTimeout:          15 * time.Second,
-			WriteByteTimeout:     writePause,
+			WriteByteTimeout:     e.config.Stall, // of the whole connection; see watchedWriter for one request's
 		},
 		ErrorLog: silent,
 	}

@@ -62,27 +62,38 @@ func class(status int) string {
 	return strconv.Itoa(status/100) + "xx"
 }
 
-// count wraps a handler so that each answer is counted.
-func (m *metrics) count(listener string, next http.HandlerFunc) http.Handler {
+// count wraps a handler so that each answer is counted, and ends when nobody reads it for as long as stall.
+func (m *metrics) count(listener string, stall time.Duration, next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		watched := &watchedWriter{ResponseWriter: w}
-		if r.ProtoMajor == 1 {
-			watched.control = http.NewResponseController(w)
-		}
-		defer func() { m.answered(listener, watched.status) }()
+		watched := &watchedWriter{ResponseWriter: w, control: http.NewResponseController(w), stall: stall}
+		defer func() {
+			watched.control.SetWriteDeadline(time.Now().Add(stall)) // for what net/http still has in its buffers
+			m.answered(listener, watched.status)
+		}()
 		next(watched, r)
 	})
 }
 
-// How long a write to an HTTP/1 client may block. HTTP/2 has its own bound for the whole connection.
-const writePause = time.Minute
-
-// watchedWriter remembers the status and gives up on clients that stop reading.
+// watchedWriter remembers the status and gives up on clients that stop reading: a connection over HTTP/1, a single request
+// over HTTP/2, where a client that reads everything else can leave one answer without a window for ever.
 type watchedWriter struct {
 	http.ResponseWriter
-	control *http.ResponseController // nil on HTTP/2
+	control *http.ResponseController
+	stall   time.Duration
+	timer   *time.Timer // setting a deadline for every piece would be two messages each to HTTP/2's loop
 	status  int
 }
+
+// watch begins the time for one piece; unwatch ends it.
+func (w *watchedWriter) watch() {
+	if w.timer == nil {
+		w.timer = time.AfterFunc(w.stall, func() { w.control.SetWriteDeadline(time.Unix(1, 0)) })
+		return
+	}
+	w.timer.Reset(w.stall)
+}
+
+func (w *watchedWriter) unwatch() { w.timer.Stop() }
 
 // Unwrap lets http.ResponseController reach the connection.
 func (w *watchedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
@@ -98,9 +109,14 @@ func (w *watchedWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	if w.control != nil {
-		w.control.SetWriteDeadline(time.Now().Add(writePause))
-		defer w.control.SetWriteDeadline(time.Time{})
-	}
+	w.watch()
+	defer w.unwatch()
 	return w.ResponseWriter.Write(p)
+}
+
+// FlushError is what http.ResponseController calls to flush. Small pieces wait for the client here, not in Write.
+func (w *watchedWriter) FlushError() error {
+	w.watch()
+	defer w.unwatch()
+	return w.control.Flush()
 }
