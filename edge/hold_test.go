@@ -316,3 +316,15 @@ func TestEarlyAnswer(t *testing.T) {
 		}
 	}
 }
+
+// A homeserver that was taken over must not fill the edge's memory with headers, which are read whole.
+func TestHeadersOfAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.alpha.handle(func(rw http.ResponseWriter, _ *http.Request) {
+		for i := range 100 {
+			rw.Header().Set(fmt.Sprintf("X-%d", i), strings.Repeat("x", 10<<10))
+		}
+	})
+	get(t, w.client(t, w.https, true), "https://alpha.example.org/_matrix/client/versions").isRefusal(t, 502, "M_UNKNOWN")
+}

@@ -30,6 +30,8 @@ func newForwarder(hold time.Duration) *forwarder {
 			MaxIdleConns:        2048,
 			MaxIdleConnsPerHost: 32,
 			IdleConnTimeout:     90 * time.Second,
+			// As much as we take from clients; net/http's own bound of 10 MiB for each of a thousand requests is no bound.
+			MaxResponseHeaderBytes: 64 << 10,
 			// How long an engine may take to accept an upload's headers (see gate.go) before it gets the body anyway.
 			ExpectContinueTimeout: 2 * time.Second,
 			// No ResponseHeaderTimeout: a sync waits as long as its client asks.
