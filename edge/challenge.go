@@ -26,13 +26,14 @@ import (
 
 var errChallengeRate = errors.New("too many challenge requests")
 
-// Bounds for look-ups that strangers cause. A network gets a few vain ones at once and then one a second, all together get
-// what the database does not notice.
+// Bounds for look-ups that strangers cause. A network gets a few at once and then one a second, all together get what the
+// database does not notice. What was found costs nothing, so the few bound an authority's questions at one moment: as many
+// as we have orders under way.
 const (
 	challengeRate     = 50
 	challengeBurst    = 100
 	networkRate       = 1
-	networkBurst      = 8
+	networkBurst      = 16
 	networkBuckets    = 2048
 	challengeTimeout  = 5 * time.Second
 	minToken          = 16 // RFC 8555 section 8.1: 128 bits of entropy, base64url
@@ -60,7 +61,11 @@ func newChallenges(source Source) *challenges {
 // find asks the source, once for all who ask the same at the same time. The token is well-formed, or empty for TLS-ALPN-01.
 func (c *challenges) find(ctx context.Context, host tenant.Domain, token, remote string) (tenant.Challenge, error) {
 	network := c.network(remote)
-	if network.Tokens() < 1 || !c.all.Allow() {
+	if !network.Allow() {
+		return tenant.Challenge{}, errChallengeRate
+	}
+	if !c.all.Allow() {
+		giveBack(network) // others have used it up
 		return tenant.Challenge{}, errChallengeRate
 	}
 	result := c.flight.DoChan(string(host)+" "+token, func() (any, error) {
@@ -69,20 +74,22 @@ func (c *challenges) find(ctx context.Context, host tenant.Domain, token, remote
 		defer cancel()
 		return c.source.Challenge(ctx, host, token)
 	})
-	// A network pays for what it does not find. An authority finds what it asks for, and asks for many names from one
-	// network in a night of renewals; to refuse it there would fail their validations.
 	select {
 	case <-ctx.Done():
-		network.Allow()
 		return tenant.Challenge{}, ctx.Err()
 	case r := <-result:
 		if r.Err != nil {
-			network.Allow()
 			return tenant.Challenge{}, fmt.Errorf("look up the challenge of %s: %w", host, r.Err)
 		}
+		// An authority finds what it asks for, and asks for many names from one network in a night of renewals; to refuse
+		// it there would fail their validations.
+		giveBack(network)
 		return r.Val.(tenant.Challenge), nil
 	}
 }
+
+// giveBack undoes an Allow. (A Reservation could not: its time to cancel is over at once.)
+func giveBack(l *rate.Limiter) { l.AllowN(time.Now(), -1) }
 
 // network is the limiter of a client's network: /24 or /48, what one party commonly holds.
 func (c *challenges) network(remote string) *rate.Limiter {

@@ -6,11 +6,13 @@ import (
 	"crypto/tls"
 	"encoding/asn1"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,6 +105,51 @@ func TestChallengesCannotLoadTheSource(t *testing.T) {
 	eventually(t, "one asks", func() bool { return w.source.count(&w.source.lookups) == 1 })
 	close(w.source.slow)
 	all.Wait()
+}
+
+// One network that asks for much at once must not keep an authority elsewhere from its answer: the validation would fail.
+func TestOneNetworkDoesNotUseUpAllChallenges(t *testing.T) {
+	t.Parallel()
+	w, client := plainWorld(t)
+	w.source.slow = make(chan struct{})
+	w.source.challenges["new.test "+token] = tenant.Challenge{Host: "new.test", Token: token, KeyAuthorization: "right"}
+	var refused atomic.Int64
+	var all sync.WaitGroup
+	for i := range 200 {
+		all.Go(func() {
+			if get(t, client, fmt.Sprintf("http://new.test/.well-known/acme-challenge/%s-%d", token, i)).status == 429 {
+				refused.Add(1)
+			}
+		})
+	}
+	eventually(t, "all have asked", func() bool { return int(refused.Load())+w.source.count(&w.source.lookups) == 200 })
+	answer := make(chan reply)
+	go func() {
+		elsewhere := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 77, 0, 1)}}
+			return dialer.DialContext(ctx, network, w.plain)
+		}}}
+		answer <- get(t, elsewhere, "http://new.test/.well-known/acme-challenge/"+token)
+	}()
+	before := w.source.count(&w.source.lookups)
+	eventually(t, "the other's question is put", func() bool { return w.source.count(&w.source.lookups) == before+1 })
+	close(w.source.slow)
+	if got := <-answer; got.status != 200 || got.body != "right" {
+		t.Errorf("the other network: %d %s", got.status, got.body)
+	}
+	all.Wait()
+}
+
+// Whoever finds what it asks for may ask as often as it likes: an authority has many names to look at in a night of renewals.
+func TestFoundChallengesAreFree(t *testing.T) {
+	t.Parallel()
+	w, client := plainWorld(t)
+	w.source.challenges["new.test "+token] = tenant.Challenge{Host: "new.test", Token: token, KeyAuthorization: "right"}
+	for range 80 {
+		if got := get(t, client, "http://new.test/.well-known/acme-challenge/"+token); got.status != 200 {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
 }
 
 // As a certificate authority does it: RFC 8737 section 3.
