@@ -45,8 +45,8 @@ gallery: hafen ## show every page with sample data, without database or Docker
 	$(HAFEN) gallery
 
 .PHONY: images
-images: setup hafen ## build the image the tenants run
-	@$(HAFEN) image --compile-only
+images: setup hafen ## build the images the tenants run
+	@$(HAFEN) image --make-only
 	@$(ROOT) $(HAFEN) image
 
 .PHONY: doctor

@@ -36,7 +36,7 @@ func newFloor(b *bed, h *hafentest.Hafen) *floor {
 	api, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	b.must("make Docker's client", err)
 	defer api.Close()
-	image, err := images.Find(b.ctx, api)
+	image, err := images.Find(b.ctx, api, images.Dendrite)
 	b.must("look for the image", err)
 	engine, err := docker.New(docker.Config{Installation: "bench"})
 	b.must("make Docker's client", err)

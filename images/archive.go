@@ -2,14 +2,12 @@ package images
 
 import (
 	"archive/tar"
-	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"strings"
-	"time"
 
 	imagespec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
@@ -20,61 +18,35 @@ import (
 // user owns nothing in the image and is only the default: each tenant's container runs with a user id of its own.
 const user = "65532:65532"
 
-// moment is the time of everything in the image, so that making it twice gives the same bytes.
-var moment = time.Unix(0, 0).UTC()
-
 // contents is what goes into an image.
 type contents struct {
-	key          string
-	binary       string // path
-	certificates []byte
-}
-
-// entry is one file or directory of a layer; the path of a directory ends in a slash.
-type entry struct {
-	path string
-	mode int64
-	data []byte
+	recipe recipe
+	key    string
+	layers []layer
 }
 
 // base is the layer beside the program. The directories are those a container's mounts go to: the root is read-only.
-func base(certificates []byte) []entry {
-	return []entry{
-		{path: "config/", mode: 0o755},
-		{path: "data/", mode: 0o755},
-		{path: "etc/", mode: 0o755},
-		{path: "etc/group", mode: 0o644, data: []byte("root:x:0:\nhafen:x:65532:\n")},
-		{path: "etc/passwd", mode: 0o644, data: []byte("root:x:0:0:root:/:/sbin/nologin\nhafen:x:65532:65532:hafen:/:/sbin/nologin\n")},
-		{path: "etc/ssl/", mode: 0o755},
-		{path: "etc/ssl/certs/", mode: 0o755},
-		{path: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, data: certificates},
-		{path: "run/", mode: 0o755},
-		{path: "run/hafen/", mode: 0o755},
-		{path: "run/postgresql/", mode: 0o755},
-		{path: "tmp/", mode: 0o1777},
-	}
+func base(certificates []byte) layer {
+	return layer{name: "certificate authorities, mount points", entries: []entry{
+		directory("config/", 0o755),
+		directory("data/", 0o755),
+		directory("etc/", 0o755),
+		text("etc/group", []byte("root:x:0:\nhafen:x:65532:\n")),
+		text("etc/passwd", []byte("root:x:0:0:root:/:/sbin/nologin\nhafen:x:65532:65532:hafen:/:/sbin/nologin\n")),
+		directory("etc/ssl/", 0o755),
+		directory("etc/ssl/certs/", 0o755),
+		text("etc/ssl/certs/ca-certificates.crt", certificates),
+		directory("run/", 0o755),
+		directory("run/hafen/", 0o755),
+		directory("run/postgresql/", 0o755),
+		directory("tmp/", 0o1777),
+	}}
 }
 
 // writeArchive writes what `docker load` reads: an OCI image layout for engines with the containerd store, and beside
 // it manifest.json, which every engine since 1.10 understands, naming the same files.
 func writeArchive(w io.Writer, reference string, from contents) error {
-	program, err := os.ReadFile(from.binary)
-	if err != nil {
-		return fmt.Errorf("read the compiled Dendrite: %w", err)
-	}
-	// The program comes first: new certificates then leave its 40 MB layer as it is.
-	var layers [][]byte
-	for _, entries := range [][]entry{
-		{{path: "usr/", mode: 0o755}, {path: "usr/bin/", mode: 0o755}, {path: "usr/bin/dendrite", mode: 0o755, data: program}},
-		base(from.certificates),
-	} {
-		var layer bytes.Buffer
-		if err := writeTar(&layer, entries); err != nil {
-			return fmt.Errorf("write a layer: %w", err)
-		}
-		layers = append(layers, layer.Bytes())
-	}
-	entries, err := layout(reference, from.key, layers)
+	entries, err := layout(reference, from)
 	if err != nil {
 		return err
 	}
@@ -84,22 +56,27 @@ func writeArchive(w io.Writer, reference string, from contents) error {
 	return nil
 }
 
-// layout is the list of the archive's files.
-func layout(reference, key string, layers [][]byte) ([]entry, error) {
-	entries := []entry{{path: "blobs/", mode: 0o755}, {path: "blobs/sha256/", mode: 0o755}}
+// layout is the list of the archive's files. A layer is read twice, here for its digest and when it is written, and
+// never held in memory.
+func layout(reference string, from contents) ([]entry, error) {
+	entries := []entry{directory("blobs/", 0o755), directory("blobs/sha256/", 0o755)}
 	add := func(data []byte, mediaType string) oci.Descriptor {
 		name := digest.FromBytes(data)
-		entries = append(entries, entry{path: blob(name), mode: 0o644, data: data})
+		entries = append(entries, text(blob(name), data))
 		return oci.Descriptor{MediaType: mediaType, Digest: name, Size: int64(len(data))}
 	}
 	var descriptors []oci.Descriptor
 	var paths []string
-	for _, layer := range layers {
-		descriptor := add(layer, oci.MediaTypeImageLayer)
+	for _, l := range from.layers {
+		descriptor, err := l.describe()
+		if err != nil {
+			return nil, fmt.Errorf("write the layer of %s: %w", l.name, err)
+		}
+		entries = append(entries, entry{path: blob(descriptor.Digest), mode: 0o644, size: descriptor.Size, write: l.write})
 		descriptors = append(descriptors, descriptor)
 		paths = append(paths, blob(descriptor.Digest))
 	}
-	config, err := json.Marshal(configuration(key, descriptors))
+	config, err := json.Marshal(configuration(from, descriptors))
 	if err != nil {
 		return nil, fmt.Errorf("write the image's configuration: %w", err)
 	}
@@ -124,11 +101,11 @@ func layout(reference, key string, layers [][]byte) ([]entry, error) {
 		{oci.ImageLayoutFile, oci.ImageLayout{Version: oci.ImageLayoutVersion}},
 		{"manifest.json", []any{map[string]any{"Config": blob(about.Digest), "RepoTags": []string{reference}, "Layers": paths}}},
 	} {
-		text, err := json.Marshal(file.content)
+		content, err := json.Marshal(file.content)
 		if err != nil {
 			return nil, fmt.Errorf("write the archive's %s: %w", file.path, err)
 		}
-		entries = append(entries, entry{path: file.path, mode: 0o644, data: text})
+		entries = append(entries, text(file.path, content))
 	}
 	return entries, nil
 }
@@ -136,34 +113,65 @@ func layout(reference, key string, layers [][]byte) ([]entry, error) {
 func blob(name digest.Digest) string { return "blobs/sha256/" + name.Encoded() }
 
 // configuration is how a container of the image starts; the provisioner adds its limits and the arguments.
-func configuration(key string, layers []oci.Descriptor) imagespec.DockerOCIImage {
+func configuration(from contents, layers []oci.Descriptor) imagespec.DockerOCIImage {
 	var about imagespec.DockerOCIImage
 	about.Created = &moment
 	about.Architecture, about.OS = runtime.GOARCH, "linux"
 	about.Config.User = user
-	about.Config.Entrypoint = []string{"/usr/bin/dendrite"}
+	about.Config.Entrypoint = from.recipe.entrypoint
+	about.Config.Env = from.recipe.environment
 	about.Config.WorkingDir = "/"
-	about.Config.Labels = map[string]string{LabelEngine: "dendrite", LabelVersion: Version, LabelKey: key}
+	about.Config.Labels = map[string]string{LabelEngine: from.recipe.engine, LabelVersion: from.recipe.version, LabelKey: from.key}
 	about.RootFS.Type = "layers"
-	for i, name := range []string{"Dendrite " + Version, "certificate authorities, mount points"} {
+	for i, l := range from.layers {
 		about.RootFS.DiffIDs = append(about.RootFS.DiffIDs, layers[i].Digest)
-		about.History = append(about.History, oci.History{Created: &moment, CreatedBy: "hafen image", Comment: name})
+		about.History = append(about.History, oci.History{Created: &moment, CreatedBy: "hafen image", Comment: l.name})
 	}
 	return about
+}
+
+// layer is one of the archives an image is laid out of.
+type layer struct {
+	name    string
+	entries []entry
+}
+
+func (l layer) write(w io.Writer) error { return writeTar(w, l.entries) }
+
+func (l layer) describe() (oci.Descriptor, error) {
+	hash := sha256.New()
+	var size counter
+	if err := l.write(io.MultiWriter(hash, &size)); err != nil {
+		return oci.Descriptor{}, err
+	}
+	return oci.Descriptor{MediaType: oci.MediaTypeImageLayer, Digest: digest.NewDigest(digest.SHA256, hash), Size: int64(size)}, nil
+}
+
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
 }
 
 // writeTar writes entries in their order with everything in the headers fixed.
 func writeTar(w io.Writer, entries []entry) error {
 	archive := tar.NewWriter(w)
 	for _, e := range entries {
-		header := tar.Header{Name: e.path, Mode: e.mode, Size: int64(len(e.data)), ModTime: moment, Typeflag: tar.TypeReg, Format: tar.FormatPAX}
-		if strings.HasSuffix(e.path, "/") {
+		header := tar.Header{Name: e.path, Mode: e.mode, Size: e.size, Linkname: e.link, ModTime: moment, Typeflag: tar.TypeReg, Format: tar.FormatPAX}
+		switch {
+		case strings.HasSuffix(e.path, "/"):
 			header.Typeflag = tar.TypeDir
+		case e.link != "":
+			header.Typeflag = tar.TypeSymlink
 		}
 		if err := archive.WriteHeader(&header); err != nil {
 			return fmt.Errorf("%s: %w", e.path, err)
 		}
-		if _, err := archive.Write(e.data); err != nil {
+		if e.write == nil {
+			continue
+		}
+		if err := e.write(archive); err != nil {
 			return fmt.Errorf("%s: %w", e.path, err)
 		}
 	}

@@ -20,58 +20,48 @@ const program = "github.com/element-hq/dendrite/cmd/dendrite"
 // flags make the binary static, small and free of the paths and the version control of the machine that compiled it.
 var flags = []string{"-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags=-s -w -buildid="}
 
-// binary is what will be compiled and the hash that names the result.
-type binary struct{ dir, key string }
-
-func (r Recipe) plan(ctx context.Context) (binary, error) {
+// planDendrite says how the binary is compiled. Its key covers the module and the compiler.
+func (r Recipe) planDendrite(ctx context.Context) (plan, error) {
 	dir := filepath.Join(r.Source, "dendrite")
 	hash := sha256.New()
 	for _, name := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(filepath.Join(dir, name))
+		content, err := r.read(filepath.Join("dendrite", name))
 		if err != nil {
-			return binary{}, fmt.Errorf("read what the tenant image is made from: %w; the image is built in a checkout of Hafen", err)
+			return plan{}, err
 		}
-		fmt.Fprintf(hash, "%s %d\n%s", name, len(text), text)
+		fmt.Fprintf(hash, "%s %d\n%s", name, len(content), content)
 	}
 	release, err := goCommand(ctx, dir, "env", "GOVERSION").Output()
 	if errors.Is(err, exec.ErrNotFound) {
-		return binary{}, fmt.Errorf("find the Go compiler: %w; mend it by putting its directory into PATH", err)
+		return plan{}, fmt.Errorf("find the Go compiler: %w; mend it by putting its directory into PATH", err)
 	}
 	if err != nil {
-		return binary{}, fmt.Errorf("ask for the Go release: %w%s", err, said(err))
+		return plan{}, fmt.Errorf("ask for the Go release: %w%s", err, said(err))
 	}
 	fmt.Fprintf(hash, "%s linux/%s\n%s\n", bytes.TrimSpace(release), runtime.GOARCH, strings.Join(flags, "\n"))
-	return binary{dir: dir, key: hex.EncodeToString(hash.Sum(nil))[:32]}, nil
+	return plan{
+		key: hex.EncodeToString(hash.Sum(nil))[:32],
+		make: func(ctx context.Context, output string) error {
+			arguments := append([]string{"build", "-o", output}, flags...)
+			if _, err := goCommand(ctx, dir, append(arguments, program)...).Output(); err != nil {
+				return fmt.Errorf("compile: %w%s", err, said(err))
+			}
+			return nil
+		},
+		layers: func(made string) ([]layer, error) {
+			binary, err := file("usr/bin/dendrite", made)
+			return []layer{{name: "Dendrite " + DendriteVersion, entries: []entry{directory("usr/", 0o755), directory("usr/bin/", 0o755), binary}}}, err
+		},
+	}, nil
 }
 
-// compile returns the cached binary, after making it when it is not there.
-func (r Recipe) compile(ctx context.Context, wanted binary) (path string, err error) {
-	cache, err := filepath.Abs(r.Cache)
+// read gives a file of Source.
+func (r Recipe) read(name string) ([]byte, error) {
+	content, err := os.ReadFile(filepath.Join(r.Source, name))
 	if err != nil {
-		return "", fmt.Errorf("find the cache directory: %w", err)
+		return nil, fmt.Errorf("read what the tenant image is made from: %w; the image is built in a checkout of Hafen", err)
 	}
-	path = filepath.Join(cache, "dendrite-"+wanted.key)
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", fmt.Errorf("create the cache directory: %w", err)
-	}
-	r.Log.Info("compiling Dendrite; this takes a minute or two, once", "version", Version)
-	unfinished, err := os.MkdirTemp(cache, "compiling-")
-	if err != nil {
-		return "", fmt.Errorf("compile Dendrite: %w", err)
-	}
-	defer os.RemoveAll(unfinished)
-	output := filepath.Join(unfinished, "dendrite")
-	arguments := append([]string{"build", "-o", output}, flags...)
-	if _, err := goCommand(ctx, wanted.dir, append(arguments, program)...).Output(); err != nil {
-		return "", fmt.Errorf("compile Dendrite %s: %w%s", Version, err, said(err))
-	}
-	if err := os.Rename(output, path); err != nil {
-		return "", fmt.Errorf("keep the compiled Dendrite: %w", err)
-	}
-	return path, nil
+	return content, nil
 }
 
 // goCommand runs the Go tool with the caller's module cache and proxy, but without flags that would change the result.
@@ -107,11 +97,11 @@ func (r Recipe) certificates() ([]byte, error) {
 	return bundle, nil
 }
 
-// imageKey names an image: layout is raised whenever the archive's form changes.
-func imageKey(binaryKey string, certificates []byte) string {
+// imageKey names an image by what is in it: layout is raised whenever the archive's form changes.
+func imageKey(madeKey string, certificates []byte) string {
 	const layout = 1
 	hash := sha256.New()
-	fmt.Fprintf(hash, "layout %d\nbinary %s\n", layout, binaryKey)
+	fmt.Fprintf(hash, "layout %d\nbinary %s\n", layout, madeKey)
 	hash.Write(certificates)
 	return hex.EncodeToString(hash.Sum(nil))[:32]
 }

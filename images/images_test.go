@@ -41,11 +41,11 @@ func docker(t *testing.T) *client.Client {
 func TestImageRunsWithoutAnyPrivilege(t *testing.T) {
 	t.Parallel()
 	engine := docker(t)
-	id, err := images.Recipe{Source: ".", Cache: cache}.Ensure(t.Context(), engine)
+	id, err := images.Recipe{Engine: images.Dendrite, Source: ".", Cache: cache}.Ensure(t.Context(), engine)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := images.Find(t.Context(), engine)
+	found, err := images.Find(t.Context(), engine, images.Dendrite)
 	if err != nil || found != id {
 		t.Errorf("Find gives %q, %v; Ensure gave %q", found, err, id)
 	}
@@ -57,7 +57,7 @@ func TestImageRunsWithoutAnyPrivilege(t *testing.T) {
 		t.Errorf("runs as %q", about.Config.User)
 	}
 	said := run(t, engine, id, "-version")
-	if want := strings.TrimPrefix(images.Version, "v"); !strings.HasPrefix(said, want) {
+	if want := strings.TrimPrefix(images.DendriteVersion, "v"); !strings.HasPrefix(said, want) {
 		t.Errorf("the image says it is %q, want %s", said, want)
 	}
 }
@@ -102,7 +102,7 @@ func run(t *testing.T, engine *client.Client, id string, arguments ...string) st
 func TestUnchangedRecipeIsOneLookUp(t *testing.T) {
 	t.Parallel()
 	engine := docker(t)
-	recipe := images.Recipe{Source: ".", Cache: cache}
+	recipe := images.Recipe{Engine: images.Dendrite, Source: ".", Cache: cache}
 	first, err := recipe.Ensure(t.Context(), engine)
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +155,7 @@ func trialRecipe(t *testing.T, engine *client.Client) images.Recipe {
 	}
 	reference := "hafen-test-image:" + strings.ToLower(rand.Text())
 	t.Cleanup(func() { remove(t, engine, reference) })
-	return images.Recipe{Source: ".", Cache: cache, Certificates: bundle, Reference: reference}
+	return images.Recipe{Engine: images.Dendrite, Source: ".", Cache: cache, Certificates: bundle, Reference: reference}
 }
 
 func remove(t *testing.T, engine *client.Client, reference string) {
@@ -173,8 +173,8 @@ func TestMissingInputs(t *testing.T) {
 		recipe images.Recipe
 		says   string
 	}{
-		{"not a checkout", images.Recipe{Source: t.TempDir(), Cache: cache}, "in a checkout of Hafen"},
-		{"no certificates", images.Recipe{Source: ".", Cache: cache, Certificates: "/nonexistent"}, "apt-get install ca-certificates"},
+		{"not a checkout", images.Recipe{Engine: images.Dendrite, Source: t.TempDir(), Cache: cache}, "in a checkout of Hafen"},
+		{"no certificates", images.Recipe{Engine: images.Dendrite, Source: ".", Cache: cache, Certificates: "/nonexistent"}, "apt-get install ca-certificates"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -216,7 +216,7 @@ func TestFindSaysHowToBuild(t *testing.T) {
 				w.WriteHeader(answer.status)
 				io.WriteString(w, answer.body)
 			})
-			_, err := images.Find(t.Context(), engine)
+			_, err := images.Find(t.Context(), engine, images.Dendrite)
 			if !errors.Is(err, images.ErrAbsent) || !strings.Contains(err.Error(), "make images") {
 				t.Errorf("error %v", err)
 			}
@@ -231,7 +231,7 @@ func TestEngineAbsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer engine.Close()
-	_, err = images.Find(t.Context(), engine)
+	_, err = images.Find(t.Context(), engine, images.Dendrite)
 	if err == nil || errors.Is(err, images.ErrAbsent) {
 		t.Errorf("error %v: a missing engine is not a missing image", err)
 	}
@@ -249,7 +249,7 @@ func TestFailedLoadIsReported(t *testing.T) {
 		}
 		io.WriteString(w, `{"errorDetail":{"message":"no space left on device"},"error":"no space left on device"}`)
 	})
-	_, err := images.Recipe{Source: ".", Cache: cache}.Ensure(t.Context(), engine)
+	_, err := images.Recipe{Engine: images.Dendrite, Source: ".", Cache: cache}.Ensure(t.Context(), engine)
 	if err == nil || !strings.Contains(err.Error(), "no space left on device") {
 		t.Errorf("error %v", err)
 	}
@@ -261,7 +261,7 @@ func TestVersionIsThatOfTheModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), "github.com/element-hq/dendrite "+images.Version+"\n") {
-		t.Errorf("dendrite/go.mod does not pin %s", images.Version)
+	if !strings.Contains(string(text), "github.com/element-hq/dendrite "+images.DendriteVersion+"\n") {
+		t.Errorf("dendrite/go.mod does not pin %s", images.DendriteVersion)
 	}
 }

@@ -43,7 +43,7 @@ func newSiteOn(t testing.TB, plan network.Plan) *site {
 	t.Helper()
 	cluster := pgtest.Cluster(t)
 	s := &site{memory: fake.NewPorts(), docker: dockerClient(t)}
-	image, err := images.Recipe{Source: "../images", Cache: "../.cache"}.Ensure(t.Context(), s.docker)
+	image, err := images.Recipe{Engine: images.Dendrite, Source: "../images", Cache: "../.cache"}.Ensure(t.Context(), s.docker)
 	must(t, err)
 	s.image = image
 	installation := "test-" + string(tenant.NewID())

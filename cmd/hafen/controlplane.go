@@ -123,7 +123,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	texts := web.MailTexts{PublicURL: s.publicURL(), Payee: w.payee()}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &controlplane.ReconcileWorker{Reconciler: reconciler})
-	river.AddWorker(workers, &controlplane.MemberWorker{Store: store, Mailbox: keys.Mailbox, Homeserver: accounts{prov}})
+	river.AddWorker(workers, &controlplane.OperationWorker{Store: store, Mailbox: keys.Mailbox, Homeservers: prov, Log: log})
 	river.AddWorker(workers, &controlplane.TenantMailWorker{Store: store, Texts: texts})
 	river.AddWorker(workers, &controlplane.CleanWorker{Store: store})
 	if err := c.addMail(workers, s, store, texts); err != nil {
@@ -134,7 +134,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 		Queues: map[string]river.QueueConfig{
 			river.QueueDefault:          {MaxWorkers: 4, FetchCooldown: quickly},
 			controlplane.QueueReconcile: {MaxWorkers: 16, FetchCooldown: quickly},
-			controlplane.QueueMember:    {MaxWorkers: 8, FetchCooldown: quickly},
+			controlplane.QueueOperation: {MaxWorkers: 8, FetchCooldown: quickly},
 		},
 		// A job whose process was killed is only marked here; its work was taken up by the sweep long before.
 		RescueStuckJobsAfter: time.Hour,
@@ -272,7 +272,7 @@ func (a acmeAccounts) Store(ctx context.Context, directory string, account acme.
 	return a.store.StoreACMEAccount(ctx, directory, postgres.ACMEAccount(account))
 }
 
-func imageOf(tenant.EngineName) (string, error) {
+func imageOf(engine tenant.EngineName) (string, error) {
 	docker, err := dockerClient("")
 	if err != nil {
 		return "", &tenant.Failure{Disposition: tenant.Retry, Code: "docker_absent", Err: err}
@@ -280,7 +280,7 @@ func imageOf(tenant.EngineName) (string, error) {
 	defer docker.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	id, err := images.Find(ctx, docker)
+	id, err := images.Find(ctx, docker, string(engine))
 	if errors.Is(err, images.ErrAbsent) {
 		return "", &tenant.Failure{Disposition: tenant.Retry, Code: "image_absent", Err: err}
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"hafen/images"
 )
 
 // doctorCommand is `hafen doctor`: one line for each thing Hafen needs from the machine, and the command that mends it.
@@ -26,7 +28,8 @@ func (c doctorCommand) checks() []check {
 	checks := []check{
 		rootCheck(os.Geteuid()),
 		dockerCheck(os.Getenv("DOCKER_HOST")),
-		imageCheck(os.Getenv("DOCKER_HOST")),
+		imageCheck(os.Getenv("DOCKER_HOST"), images.Synapse),
+		imageCheck(os.Getenv("DOCKER_HOST"), images.Dendrite),
 	}
 	if c.DatabaseURL != "" {
 		checks = append(checks, databaseCheck(c.DatabaseURL))

@@ -57,21 +57,21 @@ func dockerCheck(host string) check {
 	}}
 }
 
-func imageCheck(host string) check {
-	return check{"tenant image", func(ctx context.Context) (string, error) {
+func imageCheck(host, engine string) check {
+	return check{"image of " + engine, func(ctx context.Context) (string, error) {
 		docker, err := dockerClient(host)
 		if err != nil {
 			return "", err
 		}
 		defer docker.Close()
-		id, err := images.Find(ctx, docker)
+		id, err := images.Find(ctx, docker, engine)
 		if errors.Is(err, images.ErrAbsent) {
-			return "", ailment{wrong: images.Reference + " is not there", mend: "make images"}
+			return "", ailment{wrong: images.Reference(engine) + " is not there", mend: "make images"}
 		}
 		if err != nil {
 			return "", ailment{wrong: "Docker does not answer", mend: "scripts/setup, then make images"}
 		}
-		return images.Reference + " " + id, nil
+		return images.Reference(engine) + " " + id, nil
 	}}
 }
 

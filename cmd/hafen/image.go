@@ -8,29 +8,38 @@ import (
 	"hafen/images"
 )
 
-// imageCommand is `hafen image`: it makes the image the tenants run and prints its ID.
+// imageCommand is `hafen image`: it makes the images the tenants run and prints their IDs.
 type imageCommand struct {
-	Source      string `help:"Directory images/ of a checkout of Hafen." default:"images" type:"path"`
-	Cache       string `help:"Directory for compiled binaries." default:".cache" env:"HAFEN_CACHE" type:"path"`
-	CompileOnly bool   `help:"Only compile the binary, which needs no right to use Docker."`
+	Source   string `help:"Directory images/ of a checkout of Hafen." default:"images" type:"path"`
+	Cache    string `help:"Directory for what is compiled and laid out." default:".cache" env:"HAFEN_CACHE" type:"path"`
+	MakeOnly bool   `help:"Only make what goes into the images, which needs no right to use Docker."`
 }
 
-// Run does nothing and is fast when the image is there.
+// Run does nothing and is fast when the images are there.
 func (c imageCommand) Run(ctx context.Context) error {
-	recipe := images.Recipe{Source: c.Source, Cache: c.Cache, Log: slog.Default()}
-	if c.CompileOnly {
-		_, err := recipe.Compile(ctx)
-		return err
+	if c.MakeOnly {
+		for _, engine := range images.Engines() {
+			if _, err := c.recipe(engine).Make(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	docker, err := dockerClient("")
 	if err != nil {
 		return err
 	}
 	defer docker.Close()
-	id, err := recipe.Ensure(ctx, docker)
-	if err != nil {
-		return err
+	for _, engine := range images.Engines() {
+		id, err := c.recipe(engine).Ensure(ctx, docker)
+		if err != nil {
+			return err
+		}
+		fmt.Println(images.Reference(engine), id)
 	}
-	fmt.Println(id)
 	return nil
+}
+
+func (c imageCommand) recipe(engine string) images.Recipe {
+	return images.Recipe{Engine: engine, Source: c.Source, Cache: c.Cache, Log: slog.Default()}
 }
