@@ -73,8 +73,10 @@ func newWorld(t *testing.T, changes ...change) *world {
 		Members:   controlplane.NewMembers(controlplane.MembersConfig{Store: store, Mailbox: unsealed{}, Wait: 50 * time.Millisecond}),
 		Operators: controlplane.NewOperators(controlplane.OperatorsConfig{Store: store, Servers: servers}),
 		Base:      testBase, PublicURL: "https://" + testHost, Trial: true, Mails: store,
-		Reactivates: map[tenant.EngineName]bool{tenant.Dendrite: true},
-		Log:         slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Engines: map[tenant.EngineName]homeserver.Description{
+			tenant.Dendrite: {Name: tenant.Dendrite, Capabilities: []homeserver.Capability{homeserver.Deactivate, homeserver.Reactivate}},
+		},
+		Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, change := range changes {
 		change(&config)

@@ -7,6 +7,7 @@ import (
 	"hafen/controlplane"
 	"hafen/templates"
 	"hafen/tenant"
+	"hafen/tenant/homeserver"
 )
 
 // How the password of a new member is chosen.
@@ -19,7 +20,7 @@ func (s *Server) membersView(r *request) (templates.Members, error) {
 	}
 	vm := templates.Members{
 		ServerID: string(r.server.ID), ServerName: string(r.server.ServerName), Seats: seatsView(r.server),
-		CanReactivate: s.Reactivates[r.server.Engine],
+		CanReactivate: s.can(r.server, homeserver.Reactivate),
 		Writable:      r.server.Status == tenant.Active || r.server.Status == tenant.Asleep,
 	}
 	for _, m := range members {
@@ -80,7 +81,7 @@ func (s *Server) deactivateMember(r *request) error {
 
 func (s *Server) reactivateMember(r *request) error {
 	return s.changeMember(r, controlplane.OperationReactivate, func(localpart string) (controlplane.MemberResult, error) {
-		if !s.Reactivates[r.server.Engine] {
+		if !s.can(r.server, homeserver.Reactivate) {
 			return controlplane.MemberResult{}, &tenant.Fault{Kind: tenant.Conflict, Code: "member.cannot_reactivate"}
 		}
 		return s.Members.Reactivate(r.ctx(), r.actor(), r.server.ID, localpart)

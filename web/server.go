@@ -7,6 +7,7 @@ import (
 	"hafen/controlplane"
 	"hafen/templates"
 	"hafen/tenant"
+	"hafen/tenant/homeserver"
 )
 
 func (s *Server) showServers(r *request) error {
@@ -89,6 +90,11 @@ func serverView(server controlplane.Server) templates.Server {
 		view.SuspendReason = server.SuspendedFor
 	}
 	return view
+}
+
+// can reports whether the engine of a server is able to do something.
+func (s *Server) can(server controlplane.Server, what homeserver.Capability) bool {
+	return s.Engines[server.Engine].Supports(what)
 }
 
 // stuck reports whether a failure waits for an operator: what will be tried again has a time for it.

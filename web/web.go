@@ -18,6 +18,7 @@ import (
 
 	"hafen/controlplane"
 	"hafen/tenant"
+	"hafen/tenant/homeserver"
 )
 
 // Config is what the dashboard needs. Everything is required but what says otherwise.
@@ -40,11 +41,11 @@ type Config struct {
 	Payee Payee
 	// Legal holds the paragraphs of the operator's own texts, by kind (templates.LegalTerms, ...). Optional.
 	Legal map[string][]string
-	// Reactivates says which engines can bring a deactivated member back. Optional: none.
-	Reactivates map[tenant.EngineName]bool
-	Registry    prometheus.Registerer // optional
-	Log         *slog.Logger
-	Now         func() time.Time // optional, for tests
+	// Engines says what each engine can do: pages hide or explain the rest.
+	Engines  map[tenant.EngineName]homeserver.Description
+	Registry prometheus.Registerer // optional
+	Log      *slog.Logger
+	Now      func() time.Time // optional, for tests
 }
 
 // Payee is where invoices are paid to.

@@ -25,8 +25,6 @@ import (
 	"hafen/provisioner/acme"
 	"hafen/provisioner/localca"
 	"hafen/tenant"
-	"hafen/tenant/homeserver"
-	"hafen/tenant/homeserver/dendrite"
 	"hafen/web"
 )
 
@@ -206,7 +204,7 @@ func openProvisioner(ctx context.Context, s settings, db databases, store *postg
 	}
 	return provisioner.New(ctx, provisioner.Config{
 		Installation: installation, DataDir: s.Data, RunDir: filepath.Join(s.runDir(), "t"),
-		Database: db.tenants, Network: plan, TrustFile: trust, Engines: []homeserver.Engine{dendrite.Engine{}},
+		Database: db.tenants, Network: plan, TrustFile: trust, Engines: engines(),
 		Secrets: store.Secrets(), Routes: store.Routes(), Certificates: store.Certificates(), Issuer: issuer,
 	})
 }

@@ -18,8 +18,6 @@ import (
 	"hafen/controlplane/postgres"
 	"hafen/provisioner/dns"
 	"hafen/tenant"
-	"hafen/tenant/homeserver"
-	"hafen/tenant/homeserver/dendrite"
 	"hafen/web"
 )
 
@@ -100,8 +98,7 @@ func webConfig(s settings, w webSettings, base tenant.Domain, addresses []netip.
 		Members:   controlplane.NewMembers(controlplane.MembersConfig{Store: store, Mailbox: keys}),
 		Operators: controlplane.NewOperators(controlplane.OperatorsConfig{Store: store, Servers: servers}),
 		Base:      base, PublicURL: s.publicURL(), HTTPSPort: s.HTTPSPort, Trial: !s.Production, Mails: store, Payee: w.payee(),
-		Reactivates: map[tenant.EngineName]bool{tenant.Dendrite: dendrite.Engine{}.Describe().Supports(homeserver.Reactivate)},
-		Registry:    metrics, Log: log,
+		Engines: descriptions(), Registry: metrics, Log: log,
 	}
 	if root, err := os.ReadFile(filepath.Join(s.authority(), "root.crt")); err == nil && !s.Production {
 		config.TrialCA = root
