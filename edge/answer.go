@@ -24,6 +24,7 @@ var (
 	misdirected     = refusal{status: http.StatusMisdirectedRequest, code: "M_UNRECOGNIZED", message: "This connection is for another server", reason: "misdirected"}
 	noRegistration  = refusal{status: http.StatusForbidden, code: "M_FORBIDDEN", message: "Registration has been disabled: accounts are created by this server's administrators", reason: "registration"}
 	noFederation    = refusal{status: http.StatusForbidden, code: "M_FORBIDDEN", message: "This server does not federate", reason: "federation"}
+	noPartner       = refusal{status: http.StatusForbidden, code: "M_FORBIDDEN", message: "This server federates with servers of its choice only", reason: "partner"}
 	tooLarge        = refusal{status: http.StatusRequestEntityTooLarge, code: "M_TOO_LARGE", message: "The request is larger than this server accepts", reason: "too_large"}
 	tooManyRequests = refusal{status: http.StatusTooManyRequests, code: "M_LIMIT_EXCEEDED", message: "Too many requests at once", retryAfter: time.Second, reason: "in_flight"}
 	tooSlow         = refusal{status: http.StatusRequestTimeout, code: "M_UNKNOWN", message: "The request's body did not arrive in time", reason: "slow"}

@@ -10,7 +10,7 @@ import (
 )
 
 // What the sealed copy is bound to; the number is its format. A copy of another format is refused, and loaded anew.
-var copyContext = []byte("hafen edge copy 1")
+var copyContext = []byte("hafen edge copy 2")
 
 // copyFile keeps the last good snapshot on disk, sealed, because it holds every tenant's private key.
 type copyFile struct {

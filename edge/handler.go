@@ -52,8 +52,11 @@ func (e *Edge) serveTLS(w http.ResponseWriter, r *http.Request, peers bool) {
 func (e *Edge) serveMatrix(w http.ResponseWriter, r *http.Request, s site, t target) {
 	peer := t.api == federationAPI || t.api == keyAPI
 	switch {
-	case peer && s.route.Federation == tenant.FederationOff:
+	case peer && !federates(s.route):
 		e.refuse(w, r, noFederation)
+		return
+	case peer && !welcome(r, s.route, t):
+		e.refuse(w, r, noPartner)
 		return
 	case s.route.Mode != tenant.RouteOpen && peer:
 		e.refuse(w, r, suspendedPeer(s.route.Contact))

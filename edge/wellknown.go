@@ -19,7 +19,7 @@ func (e *Edge) discover(w http.ResponseWriter, r *http.Request, route tenant.Rou
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/client"):
 		document = map[string]any{"m.homeserver": map[string]string{"base_url": e.url(route.Host, "")}}
-	case strings.HasSuffix(r.URL.Path, "/server") && route.Federation != tenant.FederationOff:
+	case strings.HasSuffix(r.URL.Path, "/server") && federates(route):
 		document = map[string]string{"m.server": string(route.Host) + ":" + strconv.Itoa(e.config.PublicFederationPort)}
 	case strings.HasSuffix(r.URL.Path, "/support") && route.Contact != "":
 		document = support(route.Contact)
