@@ -325,7 +325,7 @@ func TestDiscovery(t *testing.T) {
 	for _, row := range []struct{ host, document, want string }{
 		{"alpha.example.org", "client", `{"m.homeserver":{"base_url":"https://alpha.example.org:8443"}}`},
 		{"alpha.example.org", "server", `{"m.server":"alpha.example.org:9448"}`},
-		{"alpha.example.org", "support", `{"contacts":[{"email_address":"help@example.org","role":"m.role.admin"}]}`},
+		{"alpha.example.org", "support", `{"contacts":[{"role":"m.role.admin","email_address":"help@example.org"},{"role":"m.role.security","email_address":"help@example.org"}]}`},
 		{"beta.example.org", "support", `{"support_page":"https://example.org/help"}`},
 		{"delegated.example.org", "client", `{"m.homeserver":{"base_url":"https://alpha.example.org:8443"}}`},
 		{"delegated.example.org", "server", `{"m.server":"alpha.example.org:9448"}`},
@@ -343,5 +343,45 @@ func TestDiscovery(t *testing.T) {
 	get(t, client, "https://delegated.example.org/_matrix/client/versions").isRefusal(t, 404, "M_UNRECOGNIZED")
 	if seen := append(w.alpha.seen(), w.beta.seen()...); len(seen) > 0 {
 		t.Errorf("the homeserver was asked: %q", seen)
+	}
+}
+
+// The customer's own people come before the hoster, whom one can ask about security in any case.
+func TestSupport(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		support tenant.Support
+		contact string
+		want    string // "" for none
+	}{
+		{tenant.Support{}, "", ""},
+		{
+			tenant.Support{Email: "chat@school.test"}, "",
+			`{"contacts":[{"role":"m.role.admin","email_address":"chat@school.test"}]}`,
+		},
+		{
+			tenant.Support{Email: "chat@school.test", MatrixID: "@anna:school.test", Page: "https://school.test/chat"}, "mailto:help@hoster.test",
+			`{"contacts":[{"role":"m.role.admin","matrix_id":"@anna:school.test","email_address":"chat@school.test"},` +
+				`{"role":"m.role.security","email_address":"help@hoster.test"}],"support_page":"https://school.test/chat"}`,
+		},
+		{
+			tenant.Support{Page: "https://school.test/chat"}, "mailto:help@hoster.test",
+			`{"contacts":[{"role":"m.role.security","email_address":"help@hoster.test"}],"support_page":"https://school.test/chat"}`,
+		},
+		{
+			tenant.Support{MatrixID: "@anna:school.test"}, "https://hoster.test/help",
+			`{"contacts":[{"role":"m.role.admin","matrix_id":"@anna:school.test"}],"support_page":"https://hoster.test/help"}`,
+		},
+		{tenant.Support{Page: "https://school.test/chat"}, "https://hoster.test/help", `{"support_page":"https://school.test/chat"}`},
+	} {
+		w := newWorld(t, func(_ *edge.Config, s *source) {
+			s.change(func(s *edge.Snapshot) { s.Routes[0].Support, s.Routes[0].Contact = row.support, row.contact })
+		})
+		got := get(t, w.client(t, w.https, true), "https://alpha.example.org/.well-known/matrix/support")
+		if row.want == "" {
+			got.isRefusal(t, 404, "M_UNRECOGNIZED")
+		} else if got.status != 200 || got.body != row.want {
+			t.Errorf("%+v, %q: %d %s", row.support, row.contact, got.status, got.body)
+		}
 	}
 }

@@ -21,25 +21,53 @@ func (e *Edge) discover(w http.ResponseWriter, r *http.Request, route tenant.Rou
 		document = map[string]any{"m.homeserver": map[string]string{"base_url": e.url(route.Host, "")}}
 	case strings.HasSuffix(r.URL.Path, "/server") && federates(route):
 		document = map[string]string{"m.server": string(route.Host) + ":" + strconv.Itoa(e.config.PublicFederationPort)}
-	case strings.HasSuffix(r.URL.Path, "/support") && route.Contact != "":
-		document = support(route.Contact)
-	default:
+	case strings.HasSuffix(r.URL.Path, "/support"):
+		document = support(route)
+	}
+	switch {
+	case document == nil:
 		e.refuse(w, r, notFound)
-		return
-	}
-	if r.Method == http.MethodOptions {
+	case r.Method == http.MethodOptions:
 		answer(w, http.StatusOK, nil)
-		return
+	default:
+		answer(w, http.StatusOK, encode(document))
 	}
-	answer(w, http.StatusOK, encode(document))
 }
 
-// support tells whom to ask (spec, "Getting admin contact").
-func support(contact string) any {
-	if address, ok := strings.CutPrefix(contact, "mailto:"); ok {
-		return map[string]any{"contacts": []map[string]string{{"role": "m.role.admin", "email_address": address}}}
+type supportDocument struct {
+	Contacts []supportContact `json:"contacts,omitempty"`
+	Page     string           `json:"support_page,omitempty"`
+}
+
+type supportContact struct {
+	Role     string `json:"role"`
+	MatrixID string `json:"matrix_id,omitempty"`
+	Email    string `json:"email_address,omitempty"`
+}
+
+// support tells whom to ask (spec, "Getting admin contact"): whom the customer named, or else the hoster; about security
+// always the hoster, who runs the server. Nil when there is nobody.
+func support(route tenant.Route) any {
+	email, isMail := strings.CutPrefix(route.Contact, "mailto:")
+	admin := supportContact{Role: "m.role.admin", MatrixID: route.Support.MatrixID, Email: route.Support.Email}
+	if route.Support == (tenant.Support{}) && isMail {
+		admin.Email = email
 	}
-	return map[string]string{"support_page": contact}
+	var document supportDocument
+	if admin.MatrixID+admin.Email != "" {
+		document.Contacts = append(document.Contacts, admin)
+	}
+	if isMail {
+		document.Contacts = append(document.Contacts, supportContact{Role: "m.role.security", Email: email})
+	}
+	document.Page = route.Support.Page
+	if document.Page == "" && !isMail {
+		document.Page = route.Contact
+	}
+	if document.Contacts == nil && document.Page == "" {
+		return nil
+	}
+	return document
 }
 
 // url is where the outside finds a host of ours.
