@@ -92,23 +92,6 @@ type ServerDelete struct {
 	Form      Form
 }
 
-// serverNavigation lists the pages of one server that make sense in its status.
-func serverNavigation(l Locale, s Server) []entry {
-	base := string(link("/servers/", s.ID))
-	list := []entry{{base, l.T("server.nav.overview"), "overview"}}
-	switch s.Status {
-	case StatusActive, StatusAsleep:
-		list = append(list, entry{base + "/ready", l.T("server.nav.ready"), "ready"}, entry{base + "/plan", l.T("plan.word"), "plan"})
-	}
-	if s.OwnDomain {
-		list = append(list, entry{base + "/domain", l.T("server.nav.domain"), "domain"})
-	}
-	if s.Status != StatusDeleting && s.Status != StatusDeleted {
-		list = append(list, entry{base + "/delete", l.T("server.nav.delete"), "delete"})
-	}
-	return list
-}
-
 func conditionSentence(l Locale, c Condition) string {
 	if c.OK {
 		return l.Coded("condition", c.Kind+".ok", nil)

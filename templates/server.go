@@ -29,6 +29,8 @@ type Server struct {
 	Failure string
 	// Stuck says that the failure waits for an operator and nothing more happens by itself.
 	Stuck bool
+	// Pages names the pages of it that whoever looks may open (PageRooms, ...).
+	Pages []string
 	// DeleteAt is when the data goes for good, while deleting.
 	DeleteAt time.Time
 }

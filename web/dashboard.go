@@ -24,7 +24,7 @@ func (s *Server) dashboardView(r *request) (templates.Dashboard, error) {
 		return templates.Dashboard{}, err
 	}
 	return templates.Dashboard{
-		Server: serverView(r.server), HomeserverURL: s.homeserver(r.server.Host), Conditions: conditionViews(r.server.Conditions),
+		Server: s.serverView(r.server), HomeserverURL: s.homeserver(r.server.Host), Conditions: conditionViews(r.server.Conditions),
 		Seats: seatsView(r.server), Storage: storageView(r.server, history), Members: members,
 		EventsURL: eventsURL(r.server.ID, viewDashboard) + "&writable=" + strconv.FormatBool(members.Writable),
 	}, nil

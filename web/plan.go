@@ -34,7 +34,7 @@ func (s *Server) planPage(r *request, status int, form templates.Form) error {
 	if err != nil {
 		return err
 	}
-	vm := templates.PlanChange{Server: serverView(r.server), Seats: seatsView(r.server), Storage: storageView(r.server, nil), Form: form}
+	vm := templates.PlanChange{Server: s.serverView(r.server), Seats: seatsView(r.server), Storage: storageView(r.server, nil), Form: form}
 	for _, plan := range plans {
 		vm.Options = append(vm.Options, planOption(r.server.Plan, plan, r.server.Usage))
 	}

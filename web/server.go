@@ -7,7 +7,6 @@ import (
 	"hafen/controlplane"
 	"hafen/templates"
 	"hafen/tenant"
-	"hafen/tenant/homeserver"
 )
 
 func (s *Server) showServers(r *request) error {
@@ -18,7 +17,7 @@ func (s *Server) showServers(r *request) error {
 	list := templates.ServerList{}
 	for _, server := range servers {
 		list.Servers = append(list.Servers, templates.ServerCard{
-			Server: serverView(server), Seats: seatsView(server), Storage: storageView(server, nil), URL: serverPath(server.ID),
+			Server: s.serverView(server), Seats: seatsView(server), Storage: storageView(server, nil), URL: serverPath(server.ID),
 		})
 	}
 	return r.ok(templates.ServerListPage(s.page(r), list))
@@ -66,7 +65,7 @@ func (s *Server) readyPage(r *request, link string) error {
 	}
 	p := at(s.page(r), serverPath(r.server.ID)+"/ready")
 	return r.ok(templates.ReadyPage(p, templates.Ready{
-		Server: serverView(r.server), HomeserverURL: s.homeserver(r.server.Host),
+		Server: s.serverView(r.server), HomeserverURL: s.homeserver(r.server.Host),
 		AdminID: r.server.FirstAdmin.UserID(r.server.ServerName), SetPasswordURL: link, Trial: s.Trial,
 	}))
 }
@@ -79,22 +78,17 @@ func (s *Server) homeserver(host tenant.Domain) string {
 	return "https://" + string(host) + ":" + strconv.Itoa(s.HTTPSPort)
 }
 
-func serverView(server controlplane.Server) templates.Server {
+func (s *Server) serverView(server controlplane.Server) templates.Server {
 	view := templates.Server{
 		ID: string(server.ID), Name: string(server.ServerName), Host: string(server.Host), Status: string(server.Status),
 		Plan: planView(server.Plan), CreatedAt: server.CreatedAt, OwnDomain: server.OwnDomain, Failure: server.FailureCode, Stuck: stuck(server),
-		DeleteAt: moment(server.DeleteAfter),
+		DeleteAt: moment(server.DeleteAfter), Pages: s.pagesOf(server),
 	}
 	view.Plan.Engine = string(server.Engine)
 	if server.Status == tenant.Suspended {
 		view.SuspendReason = server.SuspendedFor
 	}
 	return view
-}
-
-// can reports whether the engine of a server is able to do something.
-func (s *Server) can(server controlplane.Server, what homeserver.Capability) bool {
-	return s.Engines[server.Engine].Supports(what)
 }
 
 // stuck reports whether a failure waits for an operator: what will be tried again has a time for it.

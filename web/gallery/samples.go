@@ -67,8 +67,14 @@ var certificate = templates.TrialCertificate{
 func server(status string) templates.Server {
 	return templates.Server{
 		ID: "t7k2m9", Name: "werft.example", Host: "matrix.werft.example", OwnDomain: true, Status: status, Plan: advanced,
-		CreatedAt: now.AddDate(0, -2, 0),
+		CreatedAt: now.AddDate(0, -2, 0), Pages: pages,
 	}
+}
+
+// pages are those an owner may open, of a server whose engine can do all.
+var pages = []string{
+	templates.PageOverview, templates.PageRooms, templates.PageMedia, templates.PageNotices, templates.PagePlan, templates.PageReady,
+	templates.PageDomain, templates.PageDelete,
 }
 
 // history is thirty days of slow growth with a weekly rhythm.

@@ -120,4 +120,10 @@
     }
   }
   setInterval(tick, 500)
+
+  // On a narrow screen a server's pages scroll sideways; the current one must not be out of sight.
+  addEventListener('DOMContentLoaded', () => {
+    const entry = document.querySelector('main nav [aria-current="page"]')
+    entry?.scrollIntoView({ block: 'nearest', inline: 'center' })
+  })
 })()
