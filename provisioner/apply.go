@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"hafen/provisioner/database"
 	"hafen/provisioner/docker"
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
@@ -98,7 +99,9 @@ func (p *Provisioner) createDatabase(ctx context.Context, spec tenant.Spec) erro
 	if err != nil {
 		return err
 	}
-	return p.database.Create(ctx, spec.ID, secrets[homeserver.DatabasePassword], spec.Limits.DatabaseConnections)
+	return p.database.Create(ctx, spec.ID, database.New{
+		Password: secrets[homeserver.DatabasePassword], Connections: spec.Limits.DatabaseConnections, Template: templateOf(spec),
+	})
 }
 
 func (p *Provisioner) writeFiles(ctx context.Context, spec tenant.Spec) error {

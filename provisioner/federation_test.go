@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"hafen/provisioner"
+	"hafen/tenant"
 )
 
 const (

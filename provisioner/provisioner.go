@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"hafen/provisioner/database"
 	"hafen/provisioner/docker"
@@ -172,6 +173,12 @@ func (p *Provisioner) Usage(ctx context.Context, spec tenant.Spec) (tenant.Usage
 // Inventory lists the tenants of which a container or files exist in this installation, to find orphans by. Databases
 // are left out: a cluster may be shared with another installation.
 func (p *Provisioner) Inventory(ctx context.Context) ([]tenant.ID, error) {
+	ids, err := p.everything(ctx)
+	return slices.DeleteFunc(ids, database.Builder), err
+}
+
+// everything is what Inventory lists, and the servers that make templates.
+func (p *Provisioner) everything(ctx context.Context) ([]tenant.ID, error) {
 	ids, err := p.docker.List(ctx)
 	if err != nil {
 		return nil, classify(err)
@@ -194,7 +201,11 @@ func (p *Provisioner) Inventory(ctx context.Context) ([]tenant.ID, error) {
 // Watch calls ended with each tenant of this installation whose container has ended, until ctx is done. It is a hint: what
 // happens while the engine is away is missed. A tenant that federates is started again by nobody but the reconcile loop.
 func (p *Provisioner) Watch(ctx context.Context, ended func(tenant.ID)) {
-	p.docker.Watch(ctx, ended)
+	p.docker.Watch(ctx, func(id tenant.ID) {
+		if !database.Builder(id) {
+			ended(id)
+		}
+	})
 }
 
 func (p *Provisioner) engine(spec tenant.Spec) (homeserver.Engine, error) {

@@ -5,8 +5,14 @@
 // it goes as the tenant's role ([Cluster.Connect]): whoever took over a homeserver can plant triggers, functions and
 // operators there, which run with the rights of the one who touches them.
 //
-// A crash leaves a role without a database, or a database whose rights are not yet taken from the public; State calls
-// both absent, so that Create is repeated and completes them.
+// There is one exception. A tenant's database is a copy of a template that has the engine's tables already ([Template]), and
+// these must become the tenant's: for that the superuser enters the copy, while it is still the superuser's own and admits
+// nobody else, so before anything of the tenant's ever ran there. Nothing of a tenant's ever reaches a template, either: it
+// takes no connection at all, and was made by a server that nobody could reach ([Build]), in whose database too nobody is
+// but its own role.
+//
+// A crash leaves a role without a database, a copy that is not yet the tenant's, or a database whose rights are not yet taken
+// from the public; State calls all of them absent, so that Create is repeated and completes them.
 package database
 
 import (
@@ -15,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,53 +113,6 @@ func (c *Cluster) Exists(ctx context.Context, id tenant.ID) (bool, error) {
 	return exists, wrap("look for role or database", err)
 }
 
-// Settings of a tenant's role. temp_file_limit can be changed by a superuser only, so it holds against a homeserver that
-// was taken over; the others stop accidents: a statement that runs for minutes, a transaction left open that keeps
-// vacuum from the whole cluster's old rows.
-var roleSettings = []string{
-	"statement_timeout = '120s'",
-	"idle_in_transaction_session_timeout = '60s'",
-	"temp_file_limit = '512MB'",
-}
-
-// Create makes role and database, or completes what is there of them, and sets the role's password and connections.
-func (c *Cluster) Create(ctx context.Context, id tenant.ID, password []byte, connections int) error {
-	verifier, err := scramVerifier(password)
-	if err != nil {
-		return wrap("create the role", err)
-	}
-	name := pgx.Identifier{id.Role()}.Sanitize()
-	role := fmt.Sprintf("ROLE %s LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT %d PASSWORD '%s'",
-		name, connections+Reserved, verifier)
-	err = c.execute(ctx, "CREATE "+role)
-	if is(err, "42710") || is(err, "23505") { // duplicate_object, or unique_violation when another is just making it
-		err = c.execute(ctx, "ALTER "+role)
-	}
-	if err != nil {
-		return wrap("create the role", err)
-	}
-	// C locale: the order of a B-tree then does not depend on the C library's version, which a system upgrade changes;
-	// Synapse insists on it for that reason.
-	err = c.execute(ctx, "CREATE DATABASE "+name+" OWNER "+name+
-		" TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'")
-	if is(err, "42P04") || is(err, "23505") { // duplicate_database, or as above: a statement goes on when its caller is killed
-		err = c.execute(ctx, "ALTER DATABASE "+name+" OWNER TO "+name)
-	}
-	if err != nil {
-		return wrap("create the database", err)
-	}
-	// A new database lets everybody connect and make temporary tables.
-	if err := c.execute(ctx, "REVOKE CONNECT, TEMPORARY ON DATABASE "+name+" FROM PUBLIC"); err != nil {
-		return wrap("take the database from the public", err)
-	}
-	// Last, and all in one transaction, as statements in one message are: State takes their presence as a sign that all is done.
-	var set strings.Builder
-	for _, s := range roleSettings {
-		set.WriteString("ALTER ROLE " + name + " SET " + s + ";")
-	}
-	return wrap("set the role's limits", c.execute(ctx, set.String()))
-}
-
 // Limit sets how many connections the tenant's role may open.
 func (c *Cluster) Limit(ctx context.Context, id tenant.ID, connections int) error {
 	name := pgx.Identifier{id.Role()}.Sanitize()
@@ -188,6 +148,12 @@ SELECT rolname FROM pg_roles WHERE starts_with(rolname, 'hs_')
 // List gives the tenants that have a role or a database in the cluster. In a cluster that several installations share
 // it gives those of all of them.
 func (c *Cluster) List(ctx context.Context) ([]tenant.ID, error) {
+	ids, err := c.list(ctx)
+	return slices.DeleteFunc(ids, Builder), err
+}
+
+// list gives the builders of templates as well.
+func (c *Cluster) list(ctx context.Context) ([]tenant.ID, error) {
 	rows, err := c.pool.Query(ctx, listSQL)
 	if err != nil {
 		return nil, wrap("list the databases", err)

@@ -46,7 +46,7 @@ func TestLifeOfADatabase(t *testing.T) {
 		t.Fatalf("before: %+v, %v", s, err)
 	}
 	for range 2 { // twice: it is idempotent
-		if err := cluster.Create(ctx, id, []byte("a long password"), 7); err != nil {
+		if err := cluster.Create(ctx, id, database.New{Password: []byte("a long password"), Connections: 7}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -89,13 +89,13 @@ func TestHalfMadeDatabaseCountsAsAbsent(t *testing.T) {
 		"role locked by a killed Drop":     `ALTER ROLE %s NOLOGIN`,
 	} {
 		id := newTenant(t, cluster)
-		must(t, cluster.Create(t.Context(), id, []byte("password"), 5))
+		must(t, cluster.Create(t.Context(), id, database.New{Password: []byte("password"), Connections: 5}))
 		_, err := admin.Exec(t.Context(), strings.ReplaceAll(half, "%s", id.Role()))
 		must(t, err)
 		if s, err := cluster.State(t.Context(), id); err != nil || (s.Role && s.Database) {
 			t.Errorf("%s: %+v, %v", name, s, err)
 		}
-		must(t, cluster.Create(t.Context(), id, []byte("password"), 5))
+		must(t, cluster.Create(t.Context(), id, database.New{Password: []byte("password"), Connections: 5}))
 		if s, err := cluster.State(t.Context(), id); err != nil || !s.Role || !s.Database {
 			t.Errorf("%s: not mended: %+v, %v", name, s, err)
 		}
@@ -106,8 +106,8 @@ func TestTenantReachesItsOwnDatabaseOnly(t *testing.T) {
 	t.Parallel()
 	cluster, _ := open(t)
 	mine, other := newTenant(t, cluster), newTenant(t, cluster)
-	must(t, cluster.Create(t.Context(), mine, []byte("mine"), 5))
-	must(t, cluster.Create(t.Context(), other, []byte("theirs"), 5))
+	must(t, cluster.Create(t.Context(), mine, database.New{Password: []byte("mine"), Connections: 5}))
+	must(t, cluster.Create(t.Context(), other, database.New{Password: []byte("theirs"), Connections: 5}))
 
 	conn, err := cluster.Connect(t.Context(), mine, []byte("mine"))
 	if err != nil {
@@ -143,7 +143,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 	t.Parallel()
 	cluster, _ := open(t)
 	id := newTenant(t, cluster)
-	must(t, cluster.Create(t.Context(), id, []byte("password"), 1))
+	must(t, cluster.Create(t.Context(), id, database.New{Password: []byte("password"), Connections: 1}))
 	for range 1 + database.Reserved {
 		conn, err := cluster.Connect(t.Context(), id, []byte("password"))
 		must(t, err)
@@ -159,7 +159,7 @@ func TestPasswordIsKeptAsVerifier(t *testing.T) {
 	t.Parallel()
 	cluster, server := open(t)
 	id := newTenant(t, cluster)
-	must(t, cluster.Create(t.Context(), id, []byte("very secret"), 1))
+	must(t, cluster.Create(t.Context(), id, database.New{Password: []byte("very secret"), Connections: 1}))
 	var kept string
 	must(t, connect(t, server.DSN).QueryRow(t.Context(), `SELECT rolpassword FROM pg_authid WHERE rolname = $1`, id.Role()).Scan(&kept))
 	if !strings.HasPrefix(kept, "SCRAM-SHA-256$4096:") || strings.Contains(kept, "very secret") {
@@ -182,7 +182,7 @@ func TestList(t *testing.T) {
 	t.Parallel()
 	cluster, _ := open(t)
 	id := newTenant(t, cluster)
-	must(t, cluster.Create(t.Context(), id, []byte("password"), 1))
+	must(t, cluster.Create(t.Context(), id, database.New{Password: []byte("password"), Connections: 1}))
 	ids, err := cluster.List(t.Context())
 	must(t, err)
 	count := 0
@@ -205,7 +205,7 @@ func BenchmarkCreate(b *testing.B) {
 	defer cluster.Close()
 	for b.Loop() {
 		id := tenant.NewID()
-		if err := cluster.Create(b.Context(), id, []byte("password"), 5); err != nil {
+		if err := cluster.Create(b.Context(), id, database.New{Password: []byte("password"), Connections: 5}); err != nil {
 			b.Fatal(err)
 		}
 		b.StopTimer()
@@ -222,7 +222,7 @@ func connect(t *testing.T, dsn string) *pgx.Conn {
 	return conn
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

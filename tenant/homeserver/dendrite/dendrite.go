@@ -50,6 +50,7 @@ func (Engine) Describe() homeserver.Description {
 		Secrets: []string{
 			homeserver.DatabasePassword, homeserver.ControlPassword, signingKey, registrationSecret,
 		},
+		Schema: homeserver.Schema{Tables: []string{"db_migrations"}},
 		Capabilities: []homeserver.Capability{homeserver.Deactivate, homeserver.Reactivate, homeserver.ListAccounts},
 	}
 }

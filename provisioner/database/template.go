@@ -1,0 +1,85 @@
+package database
+
+import (
+	"context"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"hafen/tenant"
+)
+
+// Template says which template is meant: a database with the tables that a server of this image makes, and nothing else.
+type Template struct {
+	Engine tenant.EngineName
+	Image  string // by digest: "sha256:..."
+}
+
+// The beginning of templates' names. The figure is to be raised when what is left in a template changes.
+const templatePrefix = "hafen_template1_"
+
+// name is that of the database, and of the role that owns all in it. Twelve digits tell images apart as well as Docker's own
+// short ids do. "" when the image is not given by digest: there is no template of it.
+func (t Template) name() string {
+	digest, found := strings.CutPrefix(t.Image, "sha256:")
+	if !found || len(digest) < 12 || strings.Trim(digest, "0123456789abcdef") != "" ||
+		t.Engine == "" || strings.Trim(string(t.Engine), "abcdefghijklmnopqrstuvwxyz") != "" {
+		return ""
+	}
+	return templatePrefix + string(t.Engine) + "_" + digest[:12]
+}
+
+const templateSQL = `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1 AND datistemplate AND NOT datallowconn)`
+
+// HasTemplate reports whether a template is there. Then it is whole: it gets its name last.
+func (c *Cluster) HasTemplate(ctx context.Context, t Template) (bool, error) {
+	var there bool
+	err := c.pool.QueryRow(ctx, templateSQL, t.name()).Scan(&there)
+	return there, wrap("look for the template", err)
+}
+
+const templatesSQL = `
+SELECT datname FROM pg_database
+ WHERE starts_with(datname, 'hafen_template') AND shobj_description(oid, 'pg_database') = $1 AND datname <> ALL ($2)`
+
+// DropTemplates drops the templates of an installation but those to keep. Another's, in a cluster that several share, stay.
+func (c *Cluster) DropTemplates(ctx context.Context, installation string, keep []Template) error {
+	kept := []string{}
+	for _, t := range keep {
+		kept = append(kept, t.name())
+	}
+	rows, err := c.pool.Query(ctx, templatesSQL, mark(installation), kept)
+	if err != nil {
+		return wrap("list the templates", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return wrap("list the templates", err)
+	}
+	for _, name := range names {
+		if err := c.dropTemplate(ctx, name); err != nil {
+			return wrap("drop a template", err)
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) dropTemplate(ctx context.Context, name string) error {
+	name = pgx.Identifier{name}.Sanitize()
+	if err := c.execute(ctx, "ALTER DATABASE "+name+" IS_TEMPLATE false"); err != nil && !is(err, "3D000") { // invalid_catalog_name: it is gone
+		return err
+	}
+	if err := c.execute(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+		return err
+	}
+	err := c.execute(ctx, "DROP ROLE IF EXISTS "+name)
+	if is(err, "2BP01") { // dependent_objects_still_exist: in a copy that is just being handed over
+		return nil
+	}
+	return err
+}
+
+// mark is the comment on an installation's templates.
+func mark(installation string) string {
+	return "Template of tenants' databases, made by " + installation
+}
