@@ -30,6 +30,15 @@ type target struct {
 // Deeper than any honest encoding: an id with a percent sign, encoded twice by a careless client, takes three.
 const maxEncodings = 4
 
+// synapsePages are what passes of Synapse's own pages for people: the steps of logging in by an identity provider. Those that
+// make accounts (pick_username, new_user_consent, sso_register) would go round the count of seats; password_reset and
+// unsubscribe stand in mails, which homeservers here do not send; rendezvous belongs to the Matrix Authentication Service.
+var synapsePages = map[string]bool{
+	"/_synapse/client/pick_idp":                true,
+	"/_synapse/client/oidc/callback":           true,
+	"/_synapse/client/oidc/backchannel_logout": true,
+}
+
 // readTarget decides on the raw request target, as it came over the wire. The beginning of the path, up to and including
 // the endpoint's name, must be spelled literally; behind it stand ids, which may hold anything that no reader could take
 // for a way out: at every level of percent-decoding there is no dot segment, no backslash and no control byte.
@@ -49,7 +58,7 @@ func readTarget(raw string) (target, bool) {
 		return t, path == "/.well-known/matrix/client" || path == "/.well-known/matrix/server" || path == "/.well-known/matrix/support"
 	case "_synapse":
 		t.api = clientAPI
-		return t, len(segments) > 2 && segments[1] == "client" && literal(segments[2])
+		return t, synapsePages[path]
 	case "_matrix":
 		return t.matrix(segments[1:])
 	default:
