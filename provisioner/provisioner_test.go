@@ -22,6 +22,7 @@ import (
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
 	"hafen/tenant/homeserver/dendrite"
+	"hafen/tenant/homeserver/synapse"
 )
 
 // site is one installation on the machine's Docker Engine and the test cluster.
@@ -52,7 +53,7 @@ func newSiteOn(t testing.TB, plan network.Plan) *site {
 		DataDir:      t.TempDir(), RunDir: shortDir(t),
 		Database: database.Config{DSN: cluster.DSN, SocketDir: cluster.SocketDir},
 		Network:  plan,
-		Engines:  []homeserver.Engine{dendrite.Engine{}},
+		Engines:  []homeserver.Engine{dendrite.Engine{}, synapse.Engine{}},
 		Secrets:  fake.Secrets{Ports: s.memory}, Routes: fake.Routes{Ports: s.memory},
 		Certificates: fake.Certificates{Ports: s.memory}, Issuer: fake.Issuer{Now: time.Now},
 	}

@@ -4,10 +4,11 @@ import (
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
 	"hafen/tenant/homeserver/dendrite"
+	"hafen/tenant/homeserver/synapse"
 )
 
 // engines are the homeserver implementations there are.
-func engines() []homeserver.Engine { return []homeserver.Engine{dendrite.Engine{}} }
+func engines() []homeserver.Engine { return []homeserver.Engine{synapse.Engine{}, dendrite.Engine{}} }
 
 func descriptions() map[tenant.EngineName]homeserver.Description {
 	all := map[tenant.EngineName]homeserver.Description{}
