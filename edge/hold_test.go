@@ -76,27 +76,38 @@ func gauge(t *testing.T, registry *prometheus.Registry, name string) float64 {
 	return 0
 }
 
-// A sync that hangs when the homeserver restarts is asked again instead of failing.
+// A sync that hangs when the homeserver restarts is asked again instead of failing, in every form it has.
 func TestSyncSurvivesARestart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	hang := make(chan struct{})
-	w.alpha.handle(func(_ http.ResponseWriter, r *http.Request) {
-		select {
-		case <-hang:
-		case <-r.Context().Done():
+	for _, row := range []struct{ method, path string }{
+		{"GET", "v3/sync?timeout=30000"},
+		{"POST", "unstable/org.matrix.simplified_msc3575/sync?pos=5"},
+		{"POST", "v4/sync?pos=5"},
+	} {
+		w := newWorld(t)
+		hang := make(chan struct{})
+		w.alpha.handle(func(_ http.ResponseWriter, r *http.Request) {
+			select {
+			case <-hang:
+			case <-r.Context().Done():
+			}
+		})
+		answer := make(chan reply, 1)
+		client := w.client(t, w.https, true)
+		go func() {
+			answer <- do(t, client, request(t, row.method, "https://alpha.example.org/_matrix/client/"+row.path, strings.NewReader("{}")))
+		}()
+		eventually(t, "the sync hangs", func() bool { return len(w.alpha.seen()) == 1 })
+		w.alpha.stop() // closes its connections, as a dying process does
+		close(hang)
+		w.alpha.handle(func(rw http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			fmt.Fprintf(rw, `{"next_batch":"x","asked":%q}`, body)
+		})
+		w.alpha.start(t)
+		if got := <-answer; got.status != 200 || got.json["asked"] != "{}" {
+			t.Errorf("%s ended with %d %s", row.path, got.status, got.body)
 		}
-	})
-	answer := make(chan reply, 1)
-	client := w.client(t, w.https, true)
-	go func() { answer <- get(t, client, "https://alpha.example.org/_matrix/client/v3/sync?timeout=30000") }()
-	eventually(t, "the sync hangs", func() bool { return len(w.alpha.seen()) == 1 })
-	w.alpha.stop() // closes its connections, as a dying process does
-	close(hang)
-	w.alpha.handle(func(rw http.ResponseWriter, _ *http.Request) { io.WriteString(rw, `{"next_batch":"x"}`) })
-	w.alpha.start(t)
-	if got := <-answer; got.status != 200 || !strings.Contains(got.body, "next_batch") {
-		t.Errorf("the sync ended with %d %s", got.status, got.body)
 	}
 }
 
@@ -149,13 +160,16 @@ func TestCrashLoop(t *testing.T) {
 	}
 }
 
-// Longer than every time-out of the servers' own: headers, handshake, body.
+// Longer than every time-out of the servers' own: headers, handshake, body, and a client that stops reading. A full storage
+// is no matter for a sync, nor is what comes before the end of the answer kept back.
 func TestLongPollSurvives(t *testing.T) {
 	t.Parallel()
 	const poll = 31 * time.Second
-	w := newWorld(t)
+	w := newWorld(t, quota(1<<20, 1<<20, 2<<20), func(c *edge.Config, _ *source) { c.Stall = time.Second })
 	w.alpha.handle(func(rw http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
+		io.WriteString(rw, "early,")
+		http.NewResponseController(rw).Flush()
 		timer := time.NewTimer(poll) // the homeserver's own waiting for events
 		defer timer.Stop()
 		select {
@@ -167,14 +181,27 @@ func TestLongPollSurvives(t *testing.T) {
 	var all sync.WaitGroup
 	for _, http2 := range []bool{false, true} {
 		client := w.client(t, w.https, http2)
-		for _, method := range []string{"GET", "POST"} { // sliding sync is a POST
+		for _, row := range []struct{ method, path string }{
+			{"GET", "v3/sync?timeout=30000"},
+			{"POST", "unstable/org.matrix.simplified_msc3575/sync?timeout=30000"},
+			{"POST", "v4/sync?timeout=30000"},
+		} {
 			all.Go(func() {
 				body := io.Reader(nil)
-				if method == "POST" {
-					body = strings.NewReader("{}")
+				if row.method == "POST" {
+					body = strings.NewReader(`{"lists":{}}`)
 				}
-				if got := do(t, client, request(t, method, "https://alpha.example.org/_matrix/client/v3/sync", body)); got.body != "late" {
-					t.Errorf("%s over HTTP/%d: %d %q", method, got.proto, got.status, got.body)
+				begin := time.Now()
+				response, err := client.Do(request(t, row.method, "https://alpha.example.org/_matrix/client/"+row.path, body))
+				if err != nil {
+					t.Errorf("%s: %v", row.path, err)
+					return
+				}
+				if _, err := io.ReadFull(response.Body, make([]byte, 6)); err != nil || time.Since(begin) > poll/2 {
+					t.Errorf("%s: the first piece arrived after %v: %v", row.path, time.Since(begin), err)
+				}
+				if got := read(t, response); got.body != "late" {
+					t.Errorf("%s over HTTP/%d: %d %q", row.path, got.proto, got.status, got.body)
 				}
 			})
 		}

@@ -115,7 +115,7 @@ func (p *passage) RoundTrip(r *http.Request) (*http.Response, error) {
 		attempt.URL = &address
 		attempt.Body, attempt.GetBody = body.next()
 		response, err := p.forwarder.transport.RoundTrip(attempt)
-		if err == nil || r.Context().Err() != nil || !body.repeatable() || !mayRepeat(r.Method, p.upload != nil, err) {
+		if err == nil || r.Context().Err() != nil || !body.repeatable() || !p.mayRepeat(r.Method, err) {
 			return response, err
 		}
 		now := time.Now()
@@ -143,12 +143,14 @@ func (p *passage) wait(ctx context.Context, giveUp time.Time) error {
 
 // mayRepeat reports whether a request that failed may be sent again although the homeserver may have seen it. Nothing of
 // an answer has come, or there would be no error.
-func mayRepeat(method string, upload bool, err error) bool {
+func (p *passage) mayRepeat(method string, err error) bool {
 	switch {
 	case away(err), closedIdle(err):
 		return true // nobody has seen it
-	case upload:
+	case p.upload != nil:
 		return broken(err) // only its headers were seen, or its body would have begun
+	case p.target.sync:
+		return broken(err) // clients themselves ask again from the same position
 	case method == http.MethodGet, method == http.MethodHead, method == http.MethodPut, method == http.MethodDelete:
 		return broken(err) // asking twice is asking once: Matrix puts a transaction id into what must happen once
 	default:

@@ -25,6 +25,7 @@ type target struct {
 
 	registration bool // creates an account, or prepares to
 	upload       bool // stores media when sent with a writing method
+	sync         bool // waits for events, and changes nothing; sliding sync does so with POST
 }
 
 // Deeper than any honest encoding: an id with a percent sign, encoded twice by a careless client, takes three.
@@ -95,6 +96,8 @@ func (t target) matrix(segments []string) (target, bool) {
 		t.upload = true
 	case t.api == clientAPI && names.has("register"):
 		t.registration = true
+	case t.api == clientAPI && names.sync():
+		t.sync = true
 	case t.api == clientAPI && names.has("media"):
 		t.upload = true
 	case t.api == clientAPI && names.has("admin"):
@@ -114,6 +117,11 @@ func (e endpoint) has(name string) bool {
 		return true
 	}
 	return e[0] == "unstable" && len(e) > 2 && strings.EqualFold(deepest(e[2]), name)
+}
+
+// sync is literal: a spelling that is not recognised costs a client a repetition, at a restart.
+func (e endpoint) sync() bool {
+	return len(e) == 2 && e[1] == "sync" || len(e) == 3 && e[0] == "unstable" && e[2] == "sync"
 }
 
 func (e endpoint) whois() bool {
