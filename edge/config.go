@@ -29,7 +29,7 @@ type Config struct {
 	PublicFederationPort int
 
 	Poll  time.Duration // how often the source is asked without a hint; 5 s
-	Hold  time.Duration // how long a request waits for a homeserver that is starting; 20 s
+	Hold  time.Duration // how long a request waits for a homeserver that is starting; 30 s
 	Drain time.Duration // how long Run lets requests finish when its context ends; 10 s
 	Stall time.Duration // how long a client may leave an answer unread before it is given up; 1 min
 
@@ -62,7 +62,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.PublicHTTPSPort, 443)
 	orDefault(&c.PublicFederationPort, 8448)
 	orDefault(&c.Poll, 5*time.Second)
-	orDefault(&c.Hold, 20*time.Second)
+	orDefault(&c.Hold, 30*time.Second) // a large Synapse starts in ten; peers give up after sixty
 	orDefault(&c.Drain, 10*time.Second)
 	orDefault(&c.Stall, time.Minute)
 	if c.Log == nil {
