@@ -27,6 +27,8 @@ const (
 	MailServerResumed   TenantMail = "server_resumed"
 	MailOrderReceived   TenantMail = "order_received"
 	MailPaymentReceived TenantMail = "payment_received"
+	// A change of settings made the server fail; the old ones are back.
+	MailSettingsRolledBack TenantMail = "settings_rolled_back"
 )
 
 // Kind names the job.

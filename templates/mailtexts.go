@@ -150,3 +150,12 @@ func ServerDeletedMail(l Locale, vm MailServer) (Mail, error) {
 		Lines:   []string{l.T("mail.server_deleted.text", "Name", vm.ServerName), l.T("delete.name")},
 	}.mail(l)
 }
+
+// SettingsRolledBackMail tells that a change of settings made the server fail and was taken back.
+func SettingsRolledBackMail(l Locale, vm MailServer) (Mail, error) {
+	return letter{
+		Subject: l.T("mail.settings_rolled_back.subject", "Name", vm.ServerName),
+		Lines:   []string{l.T("mail.settings_rolled_back.text", "Name", vm.ServerName)},
+		Button:  l.T("mail.settings_rolled_back.button"), URL: vm.ServerURL + "/settings",
+	}.mail(l)
+}

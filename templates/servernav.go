@@ -8,6 +8,7 @@ const (
 	PageRooms    = "rooms"
 	PageMedia    = "media"
 	PageNotices  = "notices"
+	PageSettings = "settings"
 	PagePlan     = "plan"
 	PageReady    = "ready"
 	PageDomain   = "domain"
@@ -21,6 +22,7 @@ func serverPages(l Locale) []entry {
 		{"/rooms", l.T("server.nav.rooms"), PageRooms},
 		{"/media", l.T("server.nav.media"), PageMedia},
 		{"/notices", l.T("server.nav.notices"), PageNotices},
+		{"/settings", l.T("server.nav.settings"), PageSettings},
 		{"/plan", l.T("plan.word"), PagePlan},
 		{"/ready", l.T("server.nav.ready"), PageReady},
 		{"/domain", l.T("server.nav.domain"), PageDomain},

@@ -1,8 +1,13 @@
 package tenant
 
 import (
+	"net/mail"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // FederationMode says with which other servers a tenant exchanges messages.
@@ -58,6 +63,95 @@ func (s Settings) Within(q Quota) Settings {
 		s.UploadBytes = q.UploadBytes
 	}
 	return s
+}
+
+// Restarts reports whether going over to other settings needs the homeserver started anew.
+func (s Settings) Restarts(other Settings) bool {
+	return (Spec{Settings: s}).Revision() != (Spec{Settings: other}).Revision()
+}
+
+// Bounds of what a customer may write.
+const (
+	maxServerName = 60
+	maxWelcome    = 2000
+	maxRetention  = 3650    // days
+	minUpload     = 1_000_000 // bytes; below, no photograph passes
+)
+
+// Check refuses settings that no server of this plan can have. Its faults are settings.federation, settings.plan,
+// settings.partners, settings.partner, settings.retention, settings.upload, settings.name, settings.welcome, settings.email,
+// settings.matrix_id and settings.page, each with its field.
+func (s Settings) Check(q Quota) error {
+	switch {
+	case s.Federation != FederationOff && s.Federation != FederationList && s.Federation != FederationOpen:
+		return invalidSetting("federation", "federation")
+	case s.Federation != FederationOff && !q.Federation:
+		return invalidSetting("plan", "federation")
+	case s.RetentionDays < 0 || s.RetentionDays > maxRetention:
+		return invalidSetting("retention", "retention_days")
+	case s.UploadBytes != 0 && (s.UploadBytes < minUpload || s.UploadBytes > q.UploadBytes):
+		return invalidSetting("upload", "upload_bytes")
+	case !plainText(s.Name, maxServerName, false):
+		return invalidSetting("name", "name")
+	case !plainText(s.Welcome, maxWelcome, true):
+		return invalidSetting("welcome", "welcome")
+	}
+	if err := s.checkPartners(); err != nil {
+		return err
+	}
+	return s.Support.check()
+}
+
+func (s Settings) checkPartners() error {
+	if s.Federation != FederationList {
+		return nil
+	}
+	if len(s.Partners) == 0 || len(s.Partners) > MostPartners {
+		return &Fault{Kind: Invalid, Code: "settings.partners", Field: "partners", Params: map[string]string{"most": strconv.Itoa(MostPartners)}}
+	}
+	for _, partner := range s.Partners {
+		if d, err := ParseDomain(string(partner)); err != nil || d != partner {
+			return &Fault{Kind: Invalid, Code: "settings.partner", Field: "partners", Params: map[string]string{"name": string(partner)}}
+		}
+	}
+	return nil
+}
+
+func (s Support) check() error {
+	if s.Email != "" {
+		// A name beside the address has no place in the document.
+		if a, err := mail.ParseAddress(s.Email); err != nil || a.Address != s.Email || len(s.Email) > 254 {
+			return invalidSetting("email", "support_email")
+		}
+	}
+	if s.MatrixID != "" {
+		local, server, found := strings.Cut(strings.TrimPrefix(s.MatrixID, "@"), ":")
+		host, _, _ := strings.Cut(server, ":")
+		if _, err := ParseDomain(host); !found || err != nil || local == "" || s.MatrixID[0] != '@' || len(s.MatrixID) > 255 ||
+			!plainText(s.MatrixID, 255, false) {
+			return invalidSetting("matrix_id", "support_matrix_id")
+		}
+	}
+	if s.Page != "" {
+		if u, err := url.Parse(s.Page); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || len(s.Page) > 500 {
+			return invalidSetting("page", "support_page")
+		}
+	}
+	return nil
+}
+
+func invalidSetting(code, field string) error {
+	return &Fault{Kind: Invalid, Code: "settings." + code, Field: field}
+}
+
+// plainText reports whether a text is short enough and of visible characters, lines perhaps.
+func plainText(s string, most int, lines bool) bool {
+	if !utf8.ValidString(s) || utf8.RuneCountInString(s) > most {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) && !(lines && (r == '\n' || r == '\r' || r == '\t'))
+	})
 }
 
 // JoinDomains writes a list of domains as one comparable value; SplitDomains reads it.

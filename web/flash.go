@@ -39,6 +39,9 @@ const (
 	flashServerRetried   flash = "server_retried"
 	flashOrderPaid       flash = "order_paid"
 	flashDomainChecking  flash = "domain_checking"
+	flashSettingsSaved   flash = "settings_saved"
+	flashUnchanged       flash = "settings_unchanged"
+	flashLogoSaved       flash = "logo_saved"
 )
 
 var tones = map[flash]templates.Tone{
@@ -48,6 +51,7 @@ var tones = map[flash]templates.Tone{
 	flashServerDeleted: templates.ToneWarn, flashServerRestored: templates.ToneGood, flashMemberChanged: templates.ToneGood,
 	flashMemberPending: templates.ToneInfo, flashServerSuspended: templates.ToneWarn, flashServerResumed: templates.ToneGood,
 	flashServerRetried: templates.ToneInfo, flashOrderPaid: templates.ToneGood, flashDomainChecking: templates.ToneInfo,
+	flashSettingsSaved: templates.ToneGood, flashUnchanged: templates.ToneNeutral, flashLogoSaved: templates.ToneGood,
 }
 
 // done leads on and leaves a message for the next page.

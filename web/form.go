@@ -12,20 +12,30 @@ import (
 	"hafen/tenant"
 )
 
-// maxForm is the largest body we read. Our longest form, an order, has some 600 bytes; a password of 256 bytes that is
+// maxForm is the largest body of a form without a file. Our longest form, an order, has some 600 bytes; a password of 256 bytes that is
 // percent-encoded has 768.
 const maxForm = 64 << 10
+
+// maxFile is the largest body of a route that takes a file: a list of some thousand members, a logo.
+const maxFile = 1<<20 + maxForm
+
+func (r *request) maxBody() int64 {
+	if r.route.nature.has(file) {
+		return maxFile
+	}
+	return maxForm
+}
 
 // checkSize refuses a body that says it is too large before a byte of it is read, and stops reading one that lied.
 func (s *Server) checkSize(r *request) error {
 	body := r.Request()
-	if body.ContentLength > maxForm {
+	if body.ContentLength > r.maxBody() {
 		// Without this the server would read on, to keep the connection.
 		r.Response().Header().Set("Connection", "close")
 		return faultStatus(http.StatusRequestEntityTooLarge)
 	}
 	if body.Body != nil {
-		body.Body = http.MaxBytesReader(r.Response(), body.Body, maxForm)
+		body.Body = http.MaxBytesReader(r.Response(), body.Body, r.maxBody())
 	}
 	return nil
 }
@@ -82,7 +92,7 @@ func (r *request) parse() error {
 	case err == nil && kind == "application/x-www-form-urlencoded":
 		err = r.Request().ParseForm()
 	case err == nil && kind == "multipart/form-data":
-		err = r.Request().ParseMultipartForm(maxForm)
+		err = r.Request().ParseMultipartForm(r.maxBody()) // in memory: nothing of it is ever written to disk
 	default:
 		return faultStatus(http.StatusUnsupportedMediaType)
 	}

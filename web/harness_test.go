@@ -70,13 +70,12 @@ func newWorld(t *testing.T, changes ...change) *world {
 		Accounts:  controlplane.NewAccounts(controlplane.AccountsConfig{Store: store, Hasher: quick{}, Texts: w.texts}),
 		Orders:    w.orders,
 		Servers:   servers,
+		Settings:  controlplane.NewSettingsUse(controlplane.SettingsConfig{Store: store, Engines: engines}),
 		Members:   controlplane.NewMembers(controlplane.MembersConfig{Store: store, Mailbox: unsealed{}, Wait: 50 * time.Millisecond}),
 		Operators: controlplane.NewOperators(controlplane.OperatorsConfig{Store: store, Servers: servers}),
 		Base:      testBase, PublicURL: "https://" + testHost, Trial: true, Mails: store,
-		Engines: map[tenant.EngineName]homeserver.Description{
-			tenant.Dendrite: {Name: tenant.Dendrite, Capabilities: []homeserver.Capability{homeserver.Deactivate, homeserver.Reactivate}},
-		},
-		Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Engines:   engines,
+		Log:       slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, change := range changes {
 		change(&config)
@@ -85,6 +84,11 @@ func newWorld(t *testing.T, changes ...change) *world {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// engines is what the pages are told: one that can do little.
+var engines = map[tenant.EngineName]homeserver.Description{
+	tenant.Dendrite: {Name: tenant.Dendrite, Capabilities: []homeserver.Capability{homeserver.Deactivate, homeserver.Reactivate}},
 }
 
 // unpaid makes orders wait for an operator.

@@ -68,6 +68,8 @@ func (m MailTexts) server(c controlplane.ServerMail, l *i18n.Locale) (templates.
 		return templates.ServerSuspendedMail(l, about)
 	case controlplane.MailServerResumed:
 		return templates.ServerResumedMail(l, about)
+	case controlplane.MailSettingsRolledBack:
+		return templates.SettingsRolledBackMail(l, about)
 	case controlplane.MailOrderReceived:
 		return templates.OrderReceivedMail(l, m.order(c))
 	case controlplane.MailPaymentReceived:

@@ -23,6 +23,7 @@ const (
 	stream                      // server-sent events: no end, no write timeout
 	token                       // the address holds a link's secret
 	costly                      // asked for while somebody types: a limit of its own
+	file                        // its form may carry a file
 	quiet                       // asked for all the time: logged at debug only
 	plain                       // neither host, nor session, nor limits: files and health
 	fresh                       // asks whoever has been logged in for a while to prove that it is still them
@@ -98,6 +99,11 @@ func (s *Server) routes() []route {
 		{post, "/servers/:id/members/:localpart/reset", owner, page, s.resetMember},
 		{post, "/servers/:id/members/:localpart/deactivate", owner, page, s.deactivateMember},
 		{post, "/servers/:id/members/:localpart/reactivate", owner, page, s.reactivateMember},
+		{get, "/servers/:id/settings", owner, page, s.showSettings},
+		{post, "/servers/:id/settings", owner, page, s.changeSettings},
+		{get, "/servers/:id/settings/state", owner, fragment | quiet, s.showSettingsState},
+		{post, "/servers/:id/settings/logo", owner, file, s.setLogo},
+		{get, "/servers/:id/logo", public, plain, s.logo},
 		{get, "/servers/:id/plan", owner, page, s.showPlanChange},
 		{post, "/servers/:id/plan", owner, page, s.changePlan},
 		{get, "/servers/:id/delete", owner, page | fresh, s.showDelete},

@@ -18,6 +18,7 @@ type serverPage struct {
 
 var serverPages = []serverPage{
 	{templates.PageOverview, controlplane.See, nil},
+	{templates.PageSettings, controlplane.See, nil},
 	{templates.PagePlan, controlplane.ManageBilling, nil},
 	{templates.PageReady, controlplane.See, nil},
 	{templates.PageDomain, controlplane.See, nil},

@@ -26,6 +26,7 @@ type Config struct {
 	Accounts  *controlplane.Accounts
 	Orders    *controlplane.Orders
 	Servers   *controlplane.Servers
+	Settings  *controlplane.Settings
 	Members   *controlplane.Members
 	Operators *controlplane.Operators
 	Base      tenant.Domain // names below it are ready at once

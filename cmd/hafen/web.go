@@ -95,6 +95,7 @@ func webConfig(s settings, w webSettings, base tenant.Domain, addresses []netip.
 			Records: func(claim controlplane.DomainClaim) []tenant.Record { return dns.Records(s.wanted(claim, addresses)) },
 		}),
 		Servers:   servers,
+		Settings:  controlplane.NewSettingsUse(controlplane.SettingsConfig{Store: store, Engines: descriptions()}),
 		Members:   controlplane.NewMembers(controlplane.MembersConfig{Store: store, Mailbox: keys}),
 		Operators: controlplane.NewOperators(controlplane.OperatorsConfig{Store: store, Servers: servers}),
 		Base:      base, PublicURL: s.publicURL(), HTTPSPort: s.HTTPSPort, Trial: !s.Production, Mails: store, Payee: w.payee(),

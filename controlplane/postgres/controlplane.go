@@ -14,4 +14,5 @@ var (
 	_ controlplane.MeterStore      = (*Store)(nil)
 	_ controlplane.OperationStore  = (*Store)(nil)
 	_ controlplane.TenantMailStore = (*Store)(nil)
+	_ controlplane.SettingsStore   = (*Store)(nil)
 )

@@ -186,6 +186,8 @@ func (s *Store) FinishReconcile(ctx context.Context, id tenant.ID, owner string,
 		switch {
 		case again: // what was reached may not be what is wanted now
 			return nil
+		case status == tenant.Active && claim.Spec.Goal == tenant.GoalRun:
+			return s.proveSettings(ctx, tx, id)
 		case status == tenant.Provisioning && claim.Spec.Goal == tenant.GoalRun:
 			return s.activate(ctx, tx, claim, first)
 		case status == tenant.Deleting && claim.Spec.Goal == tenant.GoalRemove:
@@ -199,6 +201,9 @@ func (s *Store) FinishReconcile(ctx context.Context, id tenant.ID, owner string,
 func (s *Store) activate(ctx context.Context, tx pgx.Tx, claim controlplane.Claim, first bool) error {
 	id := claim.Spec.ID
 	if _, err := tx.Exec(ctx, activate, id); err != nil {
+		return err
+	}
+	if err := s.proveSettings(ctx, tx, id); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, activateFirst, id, claim.Spec.FirstAdmin); err != nil {
@@ -245,12 +250,17 @@ func (s *Store) FailReconcile(ctx context.Context, owner string, claim controlpl
 		wait = nil
 	}
 	id := claim.Spec.ID
-	err = s.pool.QueryRow(ctx, failReconcile, id, owner, f.Code, legible(f), wait, claim.Wanted).Scan(&again)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil // the lease is somebody else's, and so is the outcome
-	}
-	if err != nil {
-		return false, fmt.Errorf("record failure of %s: %w", id, err)
-	}
-	return again, nil
+	err = s.inTx(ctx, "record failure of "+string(id), func(tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, failReconcile, id, owner, f.Code, legible(f), wait, claim.Wanted).Scan(&again)
+		if errors.Is(err, pgx.ErrNoRows) {
+			again = false
+			return nil // the lease is somebody else's, and so is the outcome
+		}
+		if err != nil || again || !controlplane.BlamesSettings(claim, f) {
+			return err
+		}
+		again, err = s.rollBack(ctx, tx, claim, f)
+		return err
+	})
+	return again, err
 }

@@ -29,21 +29,23 @@ var Languages = []string{"de", "en"}
 // Families are the prefixes of keys that end in a code made elsewhere, with the
 // key used for an unknown code.
 var Families = map[string]string{
-	"error":          "error.internal",
-	"failure":        "failure.unexpected",
-	"http":           "http.500",
-	"http.title":     "http.title.500",
-	"status":         "status.unknown",
-	"step":           "step.unknown",
-	"condition":      "condition.unknown",
-	"action":         "action.unknown",
-	"flash":          "flash.done",
-	"suspended":      "suspended.operator",
-	"refusal":        "refusal.other",
-	"record":         "record.other",
-	"member.result":  "member.result.done",
-	"domain.purpose": "domain.purpose.other",
-	"plan.for":       "plan.for.other",
+	"error":            "error.internal",
+	"failure":          "failure.unexpected",
+	"http":             "http.500",
+	"http.title":       "http.title.500",
+	"status":           "status.unknown",
+	"step":             "step.unknown",
+	"condition":        "condition.unknown",
+	"action":           "action.unknown",
+	"flash":            "flash.done",
+	"suspended":        "suspended.operator",
+	"refusal":          "refusal.other",
+	"record":           "record.other",
+	"member.result":    "member.result.done",
+	"domain.purpose":   "domain.purpose.other",
+	"plan.for":         "plan.for.other",
+	"settings.field":   "settings.field.other",
+	"settings.outcome": "settings.outcome.running",
 }
 
 var bundle = load()
