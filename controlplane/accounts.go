@@ -23,7 +23,9 @@ type AccountsConfig struct {
 	Store  AccountStore
 	Hasher PasswordHasher // [NewArgon2id]
 	Texts  MailTexts
-	Now    func() time.Time // time.Now when nil; only mails show it, rows have the database's clock
+	// Factors are needed where people log in; without them everything else works.
+	Factors *Factors
+	Now     func() time.Time // time.Now when nil; mails and codes of apps are by it, rows by the database's clock
 }
 
 // AccountStore keeps accounts, their sessions and links. Every method is one atomic change; a mail given to it leaves with
@@ -33,6 +35,10 @@ type AccountStore interface {
 	SessionStore
 	PasswordStore
 	ReauthStore
+	TwoStepStore
+	PasskeyStore
+	HalfLogInStore
+	EmailStore
 	OperatorAccountStore
 	AttemptStore
 }
@@ -46,6 +52,7 @@ type Account struct {
 	Verified   bool // the address
 	MustChange bool // the password is a one-time one: nothing else is allowed before it is changed
 	CreatedAt  time.Time
+	TwoStep    bool // the password alone is not enough
 }
 
 // Actor is the account as the one who asks for a use case.

@@ -73,7 +73,8 @@ func (a *Accounts) ResetPassword(ctx context.Context, r PasswordReset) error {
 		return err
 	}
 	limits := limitsOfLogIn(account.Email, r.Address)
-	n.Network, n.Forget = network(r.Address), []Limit{limits.pair, limits.account}
+	second := limitsOfSecond(account.ID, r.Address)
+	n.Network, n.Forget = network(r.Address), []Limit{limits.pair, limits.account, second.pair, second.account}
 	if err := a.Store.ResetPassword(ctx, n, link); err != nil {
 		return fmt.Errorf("reset a password: %w", err)
 	}

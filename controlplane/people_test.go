@@ -41,7 +41,11 @@ func newPeople(t *testing.T) *people {
 		t.Fatal(err)
 	}
 	hasher := &countingHasher{Argon2id: controlplane.NewQuickArgon2id()}
-	accounts := controlplane.NewAccounts(controlplane.AccountsConfig{Store: store, Hasher: hasher, Texts: plainTexts{}})
+	factors, err := controlplane.NewFactors(site, openKey{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts := controlplane.NewAccounts(controlplane.AccountsConfig{Store: store, Hasher: hasher, Texts: plainTexts{}, Factors: factors})
 	return &people{accounts, t, pool, store, hasher}
 }
 
@@ -73,6 +77,10 @@ func (plainTexts) Render(content controlplane.MailContent, language string) (con
 		text.Text = c.Token
 	case controlplane.PasswordChangedMail:
 		text.Text = c.Address
+	case controlplane.EmailChangeMail:
+		text.Text = c.Token
+	case controlplane.SecurityMail:
+		text.Subject, text.Text = fmt.Sprintf("%s %s", c.Which, language), fmt.Sprintf("%s %s %d", c.Address, c.Name, c.Left)
 	}
 	return text, nil
 }

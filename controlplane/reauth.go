@@ -18,14 +18,16 @@ func (s Session) Fresh() bool { return s.ProvedAgo < ReauthLifetime }
 
 // ReauthStore keeps when the person behind a session last proved to be there.
 type ReauthStore interface {
-	// Reauthenticate notes it, by the database's clock; ErrNoSession when the session is over.
+	// Reauthenticate notes it, by the database's clock; ErrNoSession when the session is over, ErrTaken when the passkey's
+	// answer was used before.
 	Reauthenticate(ctx context.Context, n Reauthentication) error
 }
 
 // Reauthentication is a proof as it is kept.
 type Reauthentication struct {
 	Session Session
-	Forget  []Limit // attempts that no longer count
+	Forget  []Limit     // attempts that no longer count
+	Passkey *PasskeyUse // what proved it; nil: the password
 }
 
 // Reauthenticate makes a session fresh by the account's password. Faults: password.wrong, password.too_many, session.none.
@@ -47,13 +49,33 @@ func (a *Accounts) Reauthenticate(ctx context.Context, s Session, password strin
 	return a.reauthenticate(ctx, Reauthentication{Session: s, Forget: []Limit{oldPasswordLimit(s.Account.ID)}})
 }
 
+// AskProof asks the browser for one of the account's passkeys; nil when it has none.
+func (a *Accounts) AskProof(ctx context.Context, account Account) (*PasskeyRequest, error) {
+	found, err := a.TwoStep(ctx, account.ID)
+	if err != nil || len(found.Passkeys) == 0 {
+		return nil, err
+	}
+	request, err := a.askPasskey(ceremonyProve, account, found.Passkeys)
+	return &request, err
+}
+
+// ReauthenticateByPasskey makes a session fresh by a passkey. Faults: passkey.expired, passkey.refused, passkey.copied,
+// session.none.
+func (a *Accounts) ReauthenticateByPasskey(ctx context.Context, s Session, answer PasskeyAnswer) error {
+	use, err := a.answerPasskey(ctx, ceremonyProve, s.Account, answer, s.Address)
+	if err != nil {
+		return err
+	}
+	return a.reauthenticate(ctx, Reauthentication{Session: s, Passkey: &use})
+}
+
 func (a *Accounts) reauthenticate(ctx context.Context, n Reauthentication) error {
 	err := a.Store.Reauthenticate(ctx, n)
 	if errors.Is(err, ErrNoSession) {
 		return &tenant.Fault{Kind: tenant.Unauthenticated, Code: "session.none"}
 	}
 	if err != nil {
-		return fmt.Errorf("reauthenticate: %w", err)
+		return passkeyTaken("reauthenticate", err)
 	}
 	return nil
 }

@@ -23,6 +23,8 @@ type SessionStore interface {
 	// FindLogIn finds an account by address and says whether it has logged in from the network before. An unknown address
 	// takes the same one query and is ErrNoAccount.
 	FindLogIn(ctx context.Context, email, network string) (c Credentials, known bool, err error)
+	// CreateSession opens a session and uses its second step up. ErrTaken when that has been used meanwhile, ErrNoSession when
+	// the half login it completes is over.
 	CreateSession(ctx context.Context, n NewSession) error
 	NoteFailedLogIn(ctx context.Context, by Actor, address string) error
 	// FindSession finds a living session and notes, at most every minute, that it was used; ErrNoSession.
@@ -50,6 +52,7 @@ type NewSession struct {
 	Network   string  // remembered as one of the account's
 	Forget    []Limit // attempts that no longer count
 	Return    []Limit // of each the attempt of this login
+	Second    SecondStep
 }
 
 // Session is one place where somebody is logged in.
@@ -72,13 +75,14 @@ type LogIn struct {
 	Address   string
 }
 
-// LoggedIn is a fresh session. The cookie is shown once and kept nowhere.
+// LoggedIn is a fresh session, or the first half of a login. The secrets are shown once and kept nowhere.
 type LoggedIn struct {
 	Cookie  string
+	Half    string // instead of Cookie: what [Accounts.LogInSecond] completes
 	Account Account
 }
 
-// LogIn opens a session. Faults: login.wrong (also for an unknown address, after the same work), login.unverified (the
+// LogIn opens a session, or the first half of a login where the account asks for a second step. Faults: login.wrong (also for an unknown address, after the same work), login.unverified (the
 // password was right; a new link is on its way), login.too_many (Params minutes).
 func (a *Accounts) LogIn(ctx context.Context, l LogIn) (LoggedIn, error) {
 	// An address that cannot be one is looked up all the same: nobody has it.
@@ -106,6 +110,9 @@ func (a *Accounts) LogIn(ctx context.Context, l LogIn) (LoggedIn, error) {
 		if err := a.rehash(ctx, known, l.Password); err != nil {
 			return LoggedIn{}, fmt.Errorf("log in: %w", err)
 		}
+	}
+	if known.TwoStep {
+		return a.halfOpen(ctx, known.Account, l, limits, familiar)
 	}
 	return a.open(ctx, known.Account, l, limits, familiar)
 }

@@ -39,11 +39,27 @@ func (m MailTexts) render(content controlplane.MailContent, l *i18n.Locale) (tem
 		return templates.PasswordChangedMail(l, templates.MailPasswordChanged{
 			Email: c.Email, At: c.At, Address: c.Address, ForgotURL: m.PublicURL + "/password/forgot",
 		})
+	case controlplane.SecurityMail:
+		return m.security(c, l)
+	case controlplane.EmailChangeMail:
+		return templates.EmailChangeMail(l, m.link("/email/confirm", c.MailLink))
+	case controlplane.EmailTakenMail:
+		return templates.EmailTakenMail(l, templates.MailKnownAddress{Email: c.Email, LoginURL: m.PublicURL + "/login", ForgotURL: m.PublicURL + "/password/forgot"})
 	case controlplane.ServerMail:
 		return m.server(c, l)
 	default:
 		return templates.Mail{}, fmt.Errorf("no words for it")
 	}
+}
+
+func (m MailTexts) security(c controlplane.SecurityMail, l *i18n.Locale) (templates.Mail, error) {
+	about := templates.MailSecurity{
+		Code: string(c.Which), Email: c.Email, At: c.At, Address: c.Address, Name: c.Name, Left: c.Left, ForgotURL: m.PublicURL + "/password/forgot",
+	}
+	if c.Which == controlplane.SecurityEmailChanged {
+		about.ForgotURL = "" // a link would go to the new address
+	}
+	return templates.SecurityMail(l, about)
 }
 
 func (m MailTexts) link(path string, l controlplane.MailLink) templates.MailLink {

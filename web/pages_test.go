@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hafen/controlplane"
+	"hafen/templates/i18n"
 	"hafen/tenant"
 )
 
@@ -167,6 +168,8 @@ func TestMailTexts(t *testing.T) {
 		controlplane.ResetMail{MailLink: link}:                              "https://hafen.test/password/reset?token=a-token_1",
 		controlplane.KnownAddressMail{Email: link.Email}:                    "https://hafen.test/login",
 		controlplane.PasswordChangedMail{Email: link.Email, At: time.Now()}: "https://hafen.test/password/forgot",
+		controlplane.EmailChangeMail{MailLink: link}:                        "https://hafen.test/email/confirm?token=a-token_1",
+		controlplane.EmailTakenMail{Email: link.Email}:                      "https://hafen.test/login",
 	}
 	check := func(content controlplane.MailContent, want string) {
 		t.Helper()
@@ -191,6 +194,12 @@ func TestMailTexts(t *testing.T) {
 	}
 	for content, want := range contents {
 		check(content, want)
+	}
+	for _, which := range controlplane.SecurityEvents {
+		check(controlplane.SecurityMail{Which: which, Email: link.Email, At: time.Now(), Name: "neu@example.org", Left: 3}, link.Email)
+		if !i18n.For("en").Has("security.subject."+string(which)) || !i18n.For("de").Has("security.text."+string(which)) {
+			t.Errorf("no words for %s", which)
+		}
 	}
 	for _, which := range []controlplane.TenantMail{
 		controlplane.MailServerReady, controlplane.MailServerDeleting, controlplane.MailServerDeleted, controlplane.MailServerSuspended,

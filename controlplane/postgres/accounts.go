@@ -13,11 +13,14 @@ import (
 var _ controlplane.AccountStore = (*Store)(nil)
 
 // accountColumns go with scanAccount.
-const accountColumns = `a.id::text, a.email, a.language, a.role = 'operator', a.verified_at is not null, a.must_change, a.created_at`
+const (
+	accountColumns = `a.id::text, a.email, a.language, a.role = 'operator', a.verified_at is not null, a.must_change, a.created_at, ` + twoStepColumn
+	twoStepColumn  = `exists (select from totp f where f.account_id = a.id) or exists (select from passkeys f where f.account_id = a.id)`
+)
 
 // accountFields are where accountColumns go.
 func accountFields(a *controlplane.Account) []any {
-	return []any{&a.ID, &a.Email, &a.Language, &a.Operator, &a.Verified, &a.MustChange, &a.CreatedAt}
+	return []any{&a.ID, &a.Email, &a.Language, &a.Operator, &a.Verified, &a.MustChange, &a.CreatedAt, &a.TwoStep}
 }
 
 const findCredentials = `select ` + accountColumns + `, a.password_hash from accounts a where a.email_key = lower($1)`
@@ -174,6 +177,9 @@ func (s *Store) finishPassword(ctx context.Context, tx pgx.Tx, n controlplane.Ne
 		return err
 	}
 	if err := revokeLinks(ctx, tx, n.Account.ID); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, deleteHalfLogIns, n.Account.ID); err != nil {
 		return err
 	}
 	if err := forgetAttempts(ctx, tx, n.Forget); err != nil {

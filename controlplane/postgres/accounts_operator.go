@@ -72,6 +72,9 @@ func (s *Store) ReplaceOperatorPassword(ctx context.Context, email, hash string)
 		if err := revokeLinks(ctx, tx, a.ID); err != nil {
 			return err
 		}
+		if _, err := tx.Exec(ctx, deleteHalfLogIns, a.ID); err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, controlplane.Hafen, "operator.password", "", map[string]any{"operator": a.Email})
 	})
 }

@@ -8,6 +8,9 @@ import (
 // cleanups are independent of each other. Each period is longer than anything that still asks for the rows.
 var cleanups = []struct{ what, sql string }{
 	{"sessions", `delete from sessions where expires_at < now()`},
+	{"half logins", `delete from half_logins where expires_at < now()`},
+	{"challenges of passkeys", `delete from passkey_challenges where expires_at < now() - interval '1 hour'`}, // clocks may differ
+	{"changes of address", `delete from email_changes where expires_at < now() - interval '7 days'`},
 	{"links", `delete from tokens where expires_at < now() - interval '7 days'`},
 	{"attempts", `delete from attempts where at < now() - interval '1 day'`},
 	{"networks", `delete from known_networks where seen_at < now() - interval '90 days'`},

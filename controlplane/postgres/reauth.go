@@ -22,6 +22,11 @@ func (s *Store) Reauthenticate(ctx context.Context, n controlplane.Reauthenticat
 		if done.RowsAffected() == 0 {
 			return controlplane.ErrNoSession
 		}
+		if n.Passkey != nil {
+			if err := usePasskey(ctx, tx, n.Session.Account.ID, *n.Passkey); err != nil {
+				return err
+			}
+		}
 		if err := forgetAttempts(ctx, tx, n.Forget); err != nil {
 			return err
 		}

@@ -14,7 +14,8 @@ import (
 // A left join of one constant row, so that an unknown address takes the same query.
 const findLogIn = `
 select coalesce(a.id::text, ''), coalesce(a.email, ''), coalesce(a.language, ''), coalesce(a.role = 'operator', false),
-       a.verified_at is not null, coalesce(a.must_change, false), coalesce(a.created_at, now()), coalesce(a.password_hash, ''),
+       a.verified_at is not null, coalesce(a.must_change, false), coalesce(a.created_at, now()),
+       ` + twoStepColumn + `, coalesce(a.password_hash, ''),
        coalesce((select t.password_hash from tokens t where t.account_id = a.id and t.purpose = 'verify_email'
                  and a.verified_at is not null and t.used_at is null and t.expires_at > now()
                  order by t.created_at desc limit 1), ''),
@@ -42,6 +43,9 @@ values ($1, $2, now() + $3, $4, $5)`
 // CreateSession implements controlplane.AccountStore.
 func (s *Store) CreateSession(ctx context.Context, n controlplane.NewSession) error {
 	return s.inTx(ctx, "create a session", func(tx pgx.Tx) error {
+		if err := s.useSecond(ctx, tx, n.Account.ID, n.Second); err != nil {
+			return err
+		}
 		_, err := tx.Exec(ctx, insertSession, n.Cookie, n.Account.ID, controlplane.SessionIdle, n.UserAgent, n.Address)
 		if err != nil {
 			return err
@@ -55,7 +59,11 @@ func (s *Store) CreateSession(ctx context.Context, n controlplane.NewSession) er
 		if err := returnAttempts(ctx, tx, n.Return); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, n.Account.Actor(), "account.login", "", from(n.Address))
+		detail := from(n.Address)
+		if second := how(n.Second); second != "" {
+			detail["second"] = second
+		}
+		return s.audit(ctx, tx, n.Account.Actor(), "account.login", "", detail)
 	})
 }
 

@@ -171,12 +171,17 @@ func explainLink(ctx context.Context, db interface {
 
 func linkFault(kind tenant.Kind, code string) error { return &tenant.Fault{Kind: kind, Code: code} }
 
-const revokeAccountLinks = `update tokens set used_at = now() where account_id = $1 and used_at is null`
+const (
+	revokeAccountLinks = `update tokens set used_at = now() where account_id = $1 and used_at is null`
+	revokeEmailChanges = `update email_changes set used_at = now() where account_id = $1 and used_at is null`
+)
 
 // revokeLinks makes all open links of an account useless: each was sent for a state of the account that is gone.
 func revokeLinks(ctx context.Context, tx pgx.Tx, account string) error {
-	if _, err := tx.Exec(ctx, revokeAccountLinks, account); err != nil {
-		return fmt.Errorf("revoke links: %w", err)
+	for _, statement := range []string{revokeAccountLinks, revokeEmailChanges} {
+		if _, err := tx.Exec(ctx, statement, account); err != nil {
+			return fmt.Errorf("revoke links: %w", err)
+		}
 	}
 	return nil
 }

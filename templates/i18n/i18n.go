@@ -46,6 +46,11 @@ var Families = map[string]string{
 	"plan.for":         "plan.for.other",
 	"settings.field":   "settings.field.other",
 	"settings.outcome": "settings.outcome.running",
+
+	// What changed in the way into an account, in mails to its owner.
+	"security.subject": "security.subject.other",
+	"security.text":    "security.text.other",
+	"security.not_you": "security.not_you.other",
 }
 
 var bundle = load()

@@ -3,6 +3,7 @@ package gallery
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -30,7 +31,7 @@ func mails(l *i18n.Locale) []sampleMail {
 	}
 	suspended, problem := server, server
 	suspended.Code, problem.Code = "payment", "txt.missing"
-	return []sampleMail{
+	list := []sampleMail{
 		{"verify", must(templates.VerifyMail(l, account))},
 		{"known-address", must(templates.KnownAddressMail(l, templates.MailKnownAddress{
 			Email: account.Email, LoginURL: "https://hafen.example/login", ForgotURL: "https://hafen.example/password/forgot",
@@ -38,6 +39,10 @@ func mails(l *i18n.Locale) []sampleMail {
 		{"password-reset", must(templates.PasswordResetMail(l, account))},
 		{"password-changed", must(templates.PasswordChangedMail(l, templates.MailPasswordChanged{
 			Email: account.Email, At: now, Address: "203.0.113.7", ForgotURL: "https://hafen.example/password/forgot",
+		}))},
+		{"email-change", must(templates.EmailChangeMail(l, account))},
+		{"email-taken", must(templates.EmailTakenMail(l, templates.MailKnownAddress{
+			Email: account.Email, LoginURL: "https://hafen.example/login", ForgotURL: "https://hafen.example/password/forgot",
 		}))},
 		{"order-received", must(templates.OrderReceivedMail(l, order))},
 		{"payment-received", must(templates.PaymentReceivedMail(l, order))},
@@ -48,6 +53,24 @@ func mails(l *i18n.Locale) []sampleMail {
 		{"deletion-announced", must(templates.DeletionAnnouncedMail(l, server))},
 		{"server-deleted", must(templates.ServerDeletedMail(l, server))},
 	}
+	return append(list, securityMails(l)...)
+}
+
+// securityMails tell what has changed in the way into an account.
+func securityMails(l *i18n.Locale) []sampleMail {
+	var list []sampleMail
+	for _, code := range []string{
+		"app_added", "app_removed", "passkey_added", "passkey_removed", "passkey_copied", "code_used", "codes_renewed", "guessed", "reset", "email_changed",
+	} {
+		about := templates.MailSecurity{
+			Code: code, Email: "anna@werft.example", At: now, Address: "203.0.113.7", Name: "Annas Telefon", Left: 7, ForgotURL: "https://hafen.example/password/forgot",
+		}
+		if code == "email_changed" {
+			about.Name, about.ForgotURL = "anna@hafen.example", ""
+		}
+		list = append(list, sampleMail{strings.ReplaceAll(code, "_", "-"), must(templates.SecurityMail(l, about))})
+	}
+	return list
 }
 
 // must is for samples only: a mail that cannot be rendered is a mistake in a template.
