@@ -31,6 +31,7 @@ func newScene(t *testing.T, changes ...change) *scene {
 		olga: w.account("olga@example.org", anAdmin), newcomer: w.account("neu@example.org", aNewAdmin),
 	}
 	s.server = w.active(s.anna, "werft")
+	w.exec(`update tenants set logo = 'x', logo_type = 'image/png'`)
 	w.must(w.pool.QueryRow(w.Context(), `select id::text from orders where tenant_id = $1`, s.server).Scan(&s.order))
 	w.must(w.store.AddMail(w.Context(), controlplane.Mail{To: "anna@example.org", MailText: controlplane.MailText{Subject: "s", Text: "t", HTML: "<p>h</p>"}}))
 	return s
@@ -41,7 +42,7 @@ func (s *scene) path(route route, b *browser) string {
 	mail := s.count(`select max(id)::int from mails`)
 	return strings.NewReplacer(
 		":id", string(s.server), ":localpart", "anna", ":session", orElse(b.session, "00000000-0000-4000-8000-000000000000"),
-		":order", s.order, ":mail", itoa(mail), "*", strings.TrimPrefix(assetURLs.CSS, "/assets/"),
+		":order", s.order, ":mail", itoa(mail), ":server", string(s.server), "*", strings.TrimPrefix(assetURLs.CSS, "/assets/"),
 	).Replace(route.path)
 }
 

@@ -187,7 +187,7 @@ func actionsOf(files []*ast.File) []string {
 	each(files, func(_ *ast.FuncDecl, node ast.Node) {
 		switch n := node.(type) {
 		case *ast.KeyValueExpr:
-			if text, ok := literal(n.Value); ok && typeName(n.Key) == "Action" {
+			if text, ok := literal(n.Value); ok && typeName(n.Key) == "Action" && strings.Contains(text, ".") {
 				actions[text] = true
 			}
 		case *ast.CallExpr:

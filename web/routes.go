@@ -103,7 +103,7 @@ func (s *Server) routes() []route {
 		{post, "/servers/:id/settings", owner, page, s.changeSettings},
 		{get, "/servers/:id/settings/state", owner, fragment | quiet, s.showSettingsState},
 		{post, "/servers/:id/settings/logo", owner, file, s.setLogo},
-		{get, "/servers/:id/logo", public, plain, s.logo},
+		{get, "/logos/:server", public, plain, s.logo},
 		{get, "/servers/:id/plan", owner, page, s.showPlanChange},
 		{post, "/servers/:id/plan", owner, page, s.changePlan},
 		{get, "/servers/:id/delete", owner, page | fresh, s.showDelete},

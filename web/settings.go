@@ -76,7 +76,7 @@ func (s *Server) setLogo(r *request) error {
 // logo answers with a server's picture, to anybody: invitations show it. Its type was found from its content when it came,
 // and nosniff keeps a browser from thinking otherwise.
 func (s *Server) logo(r *request) error {
-	id, err := tenant.ParseID(r.Param("id"))
+	id, err := tenant.ParseID(r.Param("server"))
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (r *request) file(name string) ([]byte, error) {
 
 func settingsPath(id tenant.ID) string { return serverPath(id) + "/settings" }
 
-func logoPath(id tenant.ID) string { return serverPath(id) + "/logo" }
+func logoPath(id tenant.ID) string { return "/logos/" + string(id) }
 
 func (s *Server) settingsPage(r *request, status int, form, logo templates.Form) error {
 	vm, err := s.settingsView(r)

@@ -116,7 +116,7 @@ func TestLogo(t *testing.T) {
 		kind, body := logoBody(t, content)
 		return anna.do(http.MethodPost, path+"/logo", kind, body)
 	}
-	public := "/servers/" + string(id) + "/logo"
+	public := "/logos/" + string(id)
 	w.visitor().get(public).want(http.StatusNotFound)
 	for name, content := range map[string][]byte{
 		"markup": []byte("<svg xmlns='http://www.w3.org/2000/svg'><script/></svg>"), "nothing": nil, "large": make([]byte, 300<<10),
