@@ -87,9 +87,7 @@ func (s *Server) logo(r *request) error {
 	if len(logo.Image) == 0 {
 		return &tenant.Fault{Kind: tenant.NotFound, Code: "tenant.unknown"}
 	}
-	header := r.Response().Header()
-	header.Set("Cache-Control", "public, max-age=300")
-	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	r.Response().Header().Set("Cache-Control", "public, max-age=300")
 	return r.Blob(http.StatusOK, logo.Type, logo.Image)
 }
 

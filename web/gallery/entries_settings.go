@@ -24,7 +24,7 @@ func settingsEntries() []Entry {
 	reader := settings(values)
 	reader.Writable = false
 	mistake := settings(values)
-	mistake.Form = wrong(values, map[string]string{"partners": "settings.partner", "support_page": "settings.page"})
+	mistake.Form = wrong(values, map[string]string{"retention_days": "settings.retention", "support_page": "settings.page"})
 	return []Entry{
 		page(c, "settings", of(templates.SettingsPage, all)),
 		page(c, "settings-running", of(templates.SettingsPage, running)),
