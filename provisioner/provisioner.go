@@ -52,6 +52,8 @@ type Config struct {
 	Routes       Routes
 	Certificates Certificates
 	Issuer       Issuer
+	// At is called before and after each step of making a template acts. Nil but in crash tests.
+	At func(step tenant.Step, acted bool)
 }
 
 // Provisioner acts on tenants' outside objects. Safe for concurrent use; two steps of one tenant must not run at once.
@@ -79,6 +81,9 @@ func New(ctx context.Context, c Config) (*Provisioner, error) {
 	cluster, err := database.Open(ctx, c.Database)
 	if err != nil {
 		return nil, fmt.Errorf("provisioner: %w", err)
+	}
+	if c.At == nil {
+		c.At = func(tenant.Step, bool) {}
 	}
 	p := &Provisioner{
 		config: c, engines: map[tenant.EngineName]homeserver.Engine{},

@@ -3,7 +3,6 @@ package provisioner
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -22,50 +21,59 @@ var builderLimits = tenant.Limits{MemoryBytes: 1 << 30, CPUMillis: 1000, PIDs: 2
 const buildPatience = 10 * time.Minute
 
 // EnsureTemplate makes the template that the databases of new tenants with this engine and image are copied from, unless it
-// is there, or somebody else is just making it. A tenant that is made meanwhile gets an empty database, as one does whose
-// engine has no template.
+// is there, or somebody else is just making it; made tells. A tenant that is made meanwhile gets an empty database, as one
+// does whose engine has no template.
 //
-// The tables are made by the engine itself: a server of no name that anybody could have is run until it has made them, in a
-// container like a tenant's, without a network, and what was its own is removed. One that was killed on the way is removed
-// by the next call.
-func (p *Provisioner) EnsureTemplate(ctx context.Context, name tenant.EngineName, image string) error {
+// The tables are made by the engine itself: a server of a name that nobody can have is run until it has made them, in a
+// container like a tenant's, without a network, and what was its own is removed. What is left of one that was killed on the
+// way, the next call removes.
+func (p *Provisioner) EnsureTemplate(ctx context.Context, name tenant.EngineName, image string) (made bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, buildPatience)
 	defer cancel()
-	spec := tenant.Spec{
-		ServerName: "template.invalid", Host: "template.invalid", // RFC 2606: nobody's, for ever
-		Engine: name, Image: image, Goal: tenant.GoalRun, Limits: builderLimits, FirstAdmin: "nobody",
-	}
+	spec := builderSpec(name, image)
 	engine, err := p.engine(spec)
 	if err != nil || len(engine.Describe().Schema.Tables) == 0 {
-		return err
+		return false, err
 	}
 	template := templateOf(spec)
 	there, err := p.database.HasTemplate(ctx, template)
 	if err != nil {
-		return classify(err)
+		return false, classify(err)
 	}
 	left, err := p.builders(ctx)
 	if err != nil || there && len(left) == 0 {
-		return classify(err)
+		return false, err
 	}
 	build, err := p.database.BeginBuild(ctx, template)
 	if errors.Is(err, database.ErrBuilding) {
-		return nil
+		return false, nil // what is left may be theirs
 	}
 	if err != nil {
-		return classify(err)
+		return false, classify(err)
 	}
 	defer build.Close(ctx)
 	for _, id := range left {
 		if err := p.removeBuilder(ctx, id); err != nil {
-			return classify(err)
+			return false, classify(err)
 		}
 	}
 	if there {
-		return nil
+		return false, nil
 	}
 	spec.ID = build.ID
-	return classify(p.buildTemplate(ctx, spec, build, engine.Describe().Schema))
+	err = p.buildTemplate(ctx, spec, build, engine.Describe().Schema)
+	return err == nil, classify(err)
+}
+
+// builderSpec is that of a server that makes a template. Its number is no tenant's, for those begin with 1, and so its user is
+// none. It has no business on the internet, and so no network.
+func builderSpec(engine tenant.EngineName, image string) tenant.Spec {
+	quota := tenant.Quota{Seats: 1, StorageBytes: 1 << 30, UploadBytes: 1 << 20}
+	return tenant.Spec{
+		ServerName: "template.invalid", Host: "template.invalid", // RFC 2606, section 2: nobody's, for ever
+		Engine: engine, Image: image, Goal: tenant.GoalRun, Limits: builderLimits, FirstAdmin: "nobody",
+		Quota: quota, Settings: tenant.Settings{}.Within(quota),
+	}
 }
 
 // DropTemplates drops the templates this installation has made, but those of these images by engine. Tenants are copies,
@@ -97,12 +105,22 @@ func (p *Provisioner) buildTemplate(ctx context.Context, spec tenant.Spec, build
 	return nil
 }
 
+// Steps of a tenant that a server takes before it has made its tables.
+var builderSteps = []tenant.Step{
+	tenant.CreateSecrets, tenant.CreateDatabase, tenant.WriteFiles, tenant.CreateContainer, tenant.StartContainer, tenant.AwaitHealthy,
+}
+
 func (p *Provisioner) runBuilder(ctx context.Context, spec tenant.Spec, build *database.Build, schema homeserver.Schema) error {
-	for _, step := range []tenant.Step{
-		tenant.CreateSecrets, tenant.CreateDatabase, tenant.WriteFiles, tenant.CreateContainer, tenant.StartContainer, tenant.AwaitHealthy,
-	} {
-		if err := p.Apply(ctx, spec, step); err != nil {
-			return fmt.Errorf("%s for a template: %w", step, err)
+	do := func(step tenant.Step, act func() error) error {
+		step = "template_" + step
+		p.config.At(step, false)
+		err := act()
+		p.config.At(step, true)
+		return wrap(string(step), err)
+	}
+	for _, step := range builderSteps {
+		if err := do(step, func() error { return p.Apply(ctx, spec, step) }); err != nil {
+			return err
 		}
 	}
 	secrets, err := p.secrets(ctx, spec)
@@ -110,13 +128,13 @@ func (p *Provisioner) runBuilder(ctx context.Context, spec tenant.Spec, build *d
 		return err
 	}
 	password := secrets[homeserver.DatabasePassword]
-	if err := build.AwaitSettled(ctx, password, schema); err != nil {
+	if err := do("settle", func() error { return build.AwaitSettled(ctx, password, schema) }); err != nil {
 		return err
 	}
-	if err := p.removeBuilder(ctx, spec.ID); err != nil {
+	if err := do("remove", func() error { return p.removeBuilder(ctx, spec.ID) }); err != nil {
 		return err
 	}
-	return build.Seal(ctx, password, schema, p.config.Installation)
+	return do("seal", func() error { return build.Seal(ctx, password, schema, p.config.Installation) })
 }
 
 // builders lists the servers that were run to make a template and are still there.

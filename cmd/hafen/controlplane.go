@@ -37,6 +37,7 @@ type controlplaneSettings struct {
 	ACMEAcceptTerms bool          `name:"acme-accept-terms" help:"You agree to the ACME authority's terms of service." env:"HAFEN_ACME_ACCEPT_TERMS"`
 	CAAIssuer       []string      `name:"caa-issuer" help:"Names of the ACME authority in CAA records." default:"letsencrypt.org" env:"HAFEN_CAA_ISSUER"`
 	Resolver        []string      `help:"Name servers that customers' records are looked up with, host:port; the system's when empty." env:"HAFEN_RESOLVER"`
+	Templates       bool          `help:"Keep a template of each engine's database, so that new servers start faster." default:"true" negatable:"" env:"HAFEN_TEMPLATES"`
 	Meter           time.Duration `help:"How old a measurement of storage may grow." default:"2m" env:"HAFEN_METER"`
 
 	SMTPHost         string          `name:"smtp-host" help:"Mail server." env:"HAFEN_SMTP_HOST"`
@@ -145,6 +146,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	l := &loops{store: store, provisioner: prov, jobs: jobs}
 	l.run = func(ctx context.Context) error {
 		return l.work(ctx, []func(context.Context) error{
+			(&templateKeeper{provisioner: prov, engines: c.templates(), image: imageOf, log: log}).run,
 			(&controlplane.Sweeper{Store: store, Owner: owner, Log: log}).Run,
 			(&controlplane.DomainWatcher{Store: store, Checker: checker, Log: log}).Run,
 			(&controlplane.Meter{Store: store, Reader: prov, Every: c.Meter, Log: log}).Run,
@@ -205,7 +207,7 @@ func openProvisioner(ctx context.Context, s settings, db databases, store *postg
 	return provisioner.New(ctx, provisioner.Config{
 		Installation: installation, DataDir: s.Data, RunDir: filepath.Join(s.runDir(), "t"),
 		Database: db.tenants, Network: plan, TrustFile: trust, Engines: engines(),
-		Secrets: store.Secrets(), Routes: store.Routes(), Certificates: store.Certificates(), Issuer: issuer,
+		Secrets: store.Secrets(), Routes: store.Routes(), Certificates: store.Certificates(), Issuer: issuer, At: atStep,
 	})
 }
 

@@ -161,7 +161,9 @@ func (h *Hafen) command(role string, extra ...string) *exec.Cmd {
 	command.Env = append(os.Environ(),
 		"DATABASE_URL=", "HAFEN_DATA="+h.Data, "HAFEN_BASE_DOMAIN="+h.Base, "HAFEN_HTTP_PORT="+strconv.Itoa(h.HTTP),
 		"HAFEN_HTTPS_PORT="+strconv.Itoa(h.HTTPS), "HAFEN_FEDERATION_PORT="+strconv.Itoa(h.Federation),
-		"HAFEN_BRIDGE="+h.bridge, "HAFEN_SUBNET="+h.subnet, "HAFEN_LISTEN=127.0.0.1")
+		"HAFEN_BRIDGE="+h.bridge, "HAFEN_SUBNET="+h.subnet, "HAFEN_LISTEN=127.0.0.1",
+		// Making them costs an installation more processor time than most tests; those that are about them say so.
+		"HAFEN_TEMPLATES=false")
 	command.Env = append(append(command.Env, h.env...), extra...)
 	return command
 }
