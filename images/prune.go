@@ -1,6 +1,7 @@
 package images
 
 import (
+	"bytes"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -44,6 +45,9 @@ func (t *tree) prune() error {
 	if err := t.pruneSources(); err != nil {
 		return err
 	}
+	if err := t.pruneDescriptions(); err != nil {
+		return err
+	}
 	return t.pruneLibraries()
 }
 
@@ -59,6 +63,26 @@ func (t *tree) pruneSources() error {
 		}
 		return nil
 	})
+}
+
+// pruneDescriptions cuts what Synapse reads of every wheel at its start, to look for what it depends on, down to the head:
+// below it is a text for people.
+func (t *tree) pruneDescriptions() error {
+	found, err := filepath.Glob(filepath.Join(t.root, modules, "*.dist-info/METADATA"))
+	if err != nil {
+		return err
+	}
+	for _, path := range found {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		head, _, _ := bytes.Cut(content, []byte("\n\n"))
+		if err := os.WriteFile(path, append(head, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pruneLibraries removes the shared libraries that nothing left in the tree needs: packages need more than programs do.

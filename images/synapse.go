@@ -22,7 +22,10 @@ var synapsePackages = []string{"python3-minimal", "libpython3-stdlib", "python3-
 var synapseEnvironment = []string{
 	"PATH=/usr/bin",
 	"LD_PRELOAD=libjemalloc.so.2", // found by its name: its directory differs between architectures
-	"PYTHONDONTWRITEBYTECODE=1",   // the root is read-only
+	// After pictures were looked at a small server keeps 130 MB this way, 173 MB with jemalloc's own settings and 150 MB
+	// without it: threads share one arena, and what they free goes back to the kernel without waiting for the next call.
+	"MALLOC_CONF=narenas:1,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0",
+	"PYTHONDONTWRITEBYTECODE=1", // the root is read-only
 	"PYTHONUNBUFFERED=1",
 	"PYTHONNOUSERSITE=1",
 	"PYTHONSAFEPATH=1",
