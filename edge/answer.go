@@ -88,11 +88,16 @@ func (e *Edge) refuse(w http.ResponseWriter, r *http.Request, why refusal) {
 		answer(w, http.StatusOK, nil) // a preflight; the browser reads the refusal of the request that follows
 		return
 	}
+	answerUnread(w, r, why.status, why.body(r.Host))
+}
+
+// answerUnread is answer for a request of which the body may be on its way.
+func answerUnread(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	unread := r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
 	if unread && r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close") // or net/http would read 256 KiB of it to reuse the connection
 	}
-	answer(w, why.status, why.body(r.Host))
+	answer(w, status, body)
 	if unread && r.ProtoMajor == 1 && r.Header.Get("Expect") == "" {
 		linger(w, r.Body)
 	}

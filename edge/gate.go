@@ -8,8 +8,9 @@ import (
 // upload is one upload's passage through the quota gate.
 //
 // With a declared length the whole of it is reserved before anything is read; without, each piece as it comes. Either way
-// what is reserved never exceeds what is left, so parallel uploads cannot together pass the quota. The homeserver is asked
-// with "Expect: 100-continue": it refuses a bad token before the body is read, so that strangers cannot hold reservations.
+// what is reserved never exceeds what is left, so parallel uploads cannot together pass the quota. Strangers get no
+// reservation (see vouch), nor does a body begin before the homeserver has agreed to its headers, where an engine does what
+// "Expect: 100-continue" asks for.
 type upload struct {
 	meter    *meter
 	reserved int64
@@ -26,10 +27,6 @@ func writes(method string) bool {
 
 // admit makes the reservation, or says why not.
 func (e *Edge) admit(s site, w http.ResponseWriter, r *http.Request) (*upload, *refusal) {
-	if r.ContentLength > s.route.UploadBytes {
-		why := tooLarge
-		return nil, &why
-	}
 	u := &upload{meter: &s.tenant.meter, reserved: max(r.ContentLength, 0), now: e.config.Now}
 	if !u.meter.reserve(u.reserved) {
 		why := overStorage(s.route.Contact)

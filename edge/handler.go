@@ -81,6 +81,16 @@ func (e *Edge) serveMatrix(w http.ResponseWriter, r *http.Request, s site, t tar
 }
 
 func (e *Edge) forwardUpload(w http.ResponseWriter, r *http.Request, s site, t target) {
+	switch {
+	case r.ContentLength > s.route.UploadBytes:
+		e.refuse(w, r, tooLarge)
+		return
+	case !s.tenant.meter.fits(max(r.ContentLength, 0)): // spares the homeserver a question
+		e.refuse(w, r, overStorage(s.route.Contact))
+		return
+	case !e.vouch(w, r, s):
+		return
+	}
 	u, why := e.admit(s, w, r)
 	if why != nil {
 		e.refuse(w, r, *why)

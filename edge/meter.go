@@ -41,11 +41,18 @@ func (m *meter) configure(quota int64, use tenant.StorageUse) {
 func (m *meter) reserve(n int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if left := m.left(); left <= 0 || n > left {
+	if !m.holds(n) {
 		return false
 	}
 	m.reserved += n
 	return true
+}
+
+// fits reports whether reserve would take n now.
+func (m *meter) fits(n int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.holds(n)
 }
 
 // extend is reserve for an upload under way.
@@ -72,6 +79,11 @@ func (m *meter) settle(n, stored int64, now time.Time) {
 		m.accepted[1].bytes += m.accepted[0].bytes
 		m.accepted = slices.Delete(m.accepted, 0, 1)
 	}
+}
+
+func (m *meter) holds(n int64) bool {
+	left := m.left()
+	return left > 0 && n <= left
 }
 
 func (m *meter) left() int64 {

@@ -245,7 +245,7 @@ func TestFailedUploadsGiveTheirSpaceBack(t *testing.T) {
 	// A client that leaves in the middle.
 	conn = w.dial(t, w.https, string(alpha))
 	fmt.Fprintf(conn, "POST /_matrix/media/v3/upload HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nAuthorization: Bearer good\r\n\r\n%s", alpha, 1<<20, strings.Repeat("x", 64*kib))
-	eventually(t, "the upload begins", func() bool { return len(w.alpha.seen()) == 4 })
+	eventually(t, "the upload begins", func() bool { return len(w.alpha.seen()) == 5 }) // each asks who it is first
 	full := request(t, "POST", uploadURL, bytes.NewReader(make([]byte, 512*kib)))
 	full.Header.Set("Authorization", "Bearer good")
 	do(t, client, full).isRefusal(t, 403, "M_RESOURCE_LIMIT_EXCEEDED") // all is reserved by the one under way
@@ -258,6 +258,45 @@ func TestFailedUploadsGiveTheirSpaceBack(t *testing.T) {
 	})
 	if bodies.Load() < 1<<20 {
 		t.Errorf("%d bytes arrived", bodies.Load())
+	}
+}
+
+// Twisted, under Synapse, says "100 Continue" to everybody and looks at the token when the body is whole. A stranger who
+// announces a large upload and then sends a byte now and then must not hold the space that members need meanwhile.
+func TestStrangersReserveNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quota(1792*kib, 1<<20, 0))
+	w.alpha.handle(func(rw http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		if err == nil && r.Header.Get("Authorization") != "Bearer good" && r.URL.Query().Get("access_token") != "good" {
+			rw.Header().Set("Access-Control-Allow-Origin", "*")
+			rw.WriteHeader(401)
+			io.WriteString(rw, `{"errcode":"M_UNKNOWN_TOKEN"}`)
+		}
+	})
+	for _, authorization := range []string{"", "Authorization: Bearer bad\r\n"} {
+		conn := w.dial(t, w.https, string(alpha))
+		fmt.Fprintf(conn, "POST /_matrix/media/v3/upload HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n%s\r\n%s", alpha, 1<<20, authorization, strings.Repeat("x", 64*kib))
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		must(t, err)
+		if got := read(t, response); got.status != 401 || got.json["errcode"] != "M_UNKNOWN_TOKEN" || got.header.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("the stranger is told: %d %s %v", got.status, got.body, got.header)
+		}
+		// Its connection is still open.
+		client := w.client(t, w.https, true)
+		full := request(t, "POST", uploadURL, bytes.NewReader(make([]byte, 256*kib)))
+		full.Header.Set("Authorization", "Bearer good")
+		if got := do(t, client, full); got.status != 200 {
+			t.Errorf("a member's upload: %d %s", got.status, got.body)
+		}
+		if got := do(t, client, request(t, "POST", uploadURL+"?access_token=good", bytes.NewReader(make([]byte, 128*kib)))); got.status != 200 {
+			t.Errorf("a member's upload with a token in the address: %d %s", got.status, got.body)
+		}
+	}
+	for _, seen := range w.alpha.seen() {
+		if strings.HasPrefix(seen, "GET ") && !strings.HasPrefix(seen, "GET /_matrix/client/v3/account/whoami") {
+			t.Errorf("the homeserver was asked %s", seen)
+		}
 	}
 }
 
