@@ -115,6 +115,7 @@ func (p *Provisioner) writeFiles(ctx context.Context, spec tenant.Spec) error {
 	}
 	list, err := engine.Render(homeserver.Setup{
 		Spec: spec, Secrets: secrets, EdgeAddresses: p.config.Network.Edge(), TrustFile: p.config.TrustFile != "",
+		Hurry: database.Builder(spec.ID),
 	})
 	if err != nil {
 		return err

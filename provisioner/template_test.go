@@ -13,15 +13,19 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/jackc/pgx/v5"
 
+	"hafen/images"
 	"hafen/provisioner/database"
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
 )
 
-// ownImage gives a site an image nobody else has, of which there is no template: the same files with another label.
-func (s *site) ownImage(t testing.TB) {
+// ownImage gives a site an image of an engine's that nobody else has, of which there is no template: the same files with
+// another label.
+func (s *site) ownImage(t testing.TB, engine homeserver.Engine) {
 	t.Helper()
-	made, err := s.docker.ContainerCreate(t.Context(), &container.Config{Image: s.image}, nil, nil, nil, "")
+	base, err := images.Recipe{Engine: string(engine.Describe().Name), Source: "../images", Cache: "../.cache"}.Ensure(t.Context(), s.docker)
+	must(t, err)
+	made, err := s.docker.ContainerCreate(t.Context(), &container.Config{Image: base}, nil, nil, nil, "")
 	must(t, err)
 	committed, err := s.docker.ContainerCommit(t.Context(), made.ID, container.CommitOptions{
 		Config: &container.Config{Labels: map[string]string{"hafen.test": s.config.Installation}},
@@ -39,6 +43,9 @@ func (s *site) ownImage(t testing.TB) {
 func (s *site) template(t testing.TB, engine homeserver.Engine) {
 	t.Helper()
 	t.Cleanup(func() { must(t, s.DropTemplates(context.Background(), nil)) })
+	if len(engine.Describe().Schema.Tables) == 0 {
+		t.Fatal("the engine has no template")
+	}
 	for !s.hasTemplate(t, engine) { // one at a time in a cluster
 		_, err := s.EnsureTemplate(t.Context(), engine.Describe().Name, s.image)
 		must(t, err)
@@ -63,13 +70,13 @@ func TestTemplateHoldsTheSchemaAlone(t *testing.T) {
 		t.Run(string(engine.Describe().Name), func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
-			s.ownImage(t)
+			s.ownImage(t, engine)
 			s.template(t, engine)
 			if ids, err := s.Inventory(t.Context()); err != nil || len(ids) > 0 {
 				t.Errorf("left: %v, %v", ids, err)
 			}
 			spec := s.spec(t)
-			spec.Engine = engine.Describe().Name
+			spec.Engine, spec.Limits.MemoryBytes = engine.Describe().Name, 512<<20
 			s.apply(t, spec, tenant.CreateSecrets, tenant.CreateDatabase)
 
 			kept := rows(t, s.enter(t, spec))
@@ -150,7 +157,7 @@ func (s *site) building(t *testing.T, do func(tenant.ID)) {
 func TestKilledBuilderIsRemoved(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.ownImage(t)
+	s.ownImage(t, s.config.Engines[0])
 	killed := s.spec(t)
 	s.building(t, func(id tenant.ID) {
 		killed.ID = id

@@ -107,6 +107,8 @@ type Setup struct {
 	// reach private networks must make exception for these.
 	EdgeAddresses []netip.Addr
 	TrustFile     bool // a file of certificate authorities is mounted at TrustFile
+	// Hurry is for a server that only makes its tables: what it would do little by little beside its work it may do at once.
+	Hurry bool
 }
 
 // Names of the secrets that every engine shares. An engine adds its own.

@@ -57,7 +57,7 @@ func encode(value any) ([]byte, error) {
 }
 
 func configure(s homeserver.Setup) configuration {
-	return configuration{
+	c := configuration{
 		ServerName:    s.Spec.ServerName,
 		PublicBaseURL: "https://" + string(s.Spec.Host) + "/",
 		Listeners: []listener{{
@@ -88,6 +88,10 @@ func configure(s homeserver.Setup) configuration {
 		privacySettings:    configurePrivacy(s.Spec),
 		rateLimits:         limits(),
 	}
+	if s.Hurry {
+		c.BackgroundUpdates = &backgroundUpdates{Sleep: false}
+	}
+	return c
 }
 
 // resources are what is served. Media belong to both of these; without "federation" no other server has a way in.

@@ -54,6 +54,7 @@ func (Engine) Describe() homeserver.Description {
 		Secrets: []string{
 			homeserver.DatabasePassword, homeserver.ControlPassword, signingKey, registrationSecret, macaroonSecret, formSecret,
 		},
+		Schema: schema(),
 		Capabilities: []homeserver.Capability{
 			homeserver.ListAccounts, homeserver.SetAdmin, homeserver.Deactivate, homeserver.Reactivate, homeserver.Erase,
 			homeserver.Lock, homeserver.ListDevices, homeserver.SignOut, homeserver.ListRooms, homeserver.DeleteRoom,

@@ -29,6 +29,12 @@ type configuration struct {
 	roomSettings         `yaml:",inline"`
 	privacySettings      `yaml:",inline"`
 	rateLimits           `yaml:",inline"`
+
+	BackgroundUpdates *backgroundUpdates `yaml:"background_updates,omitempty"`
+}
+
+type backgroundUpdates struct {
+	Sleep bool `yaml:"sleep_enabled"`
 }
 
 type listener struct {
