@@ -113,8 +113,6 @@ func checkPassword(password string) error {
 	return nil
 }
 
-func unknown() error { return &tenant.Fault{Kind: tenant.NotFound, Code: "member.unknown"} }
-
 // SetPassword implements [homeserver.Accounts].
 func (a accounts) SetPassword(ctx context.Context, who tenant.Localpart, password string) error {
 	if err := checkPassword(password); err != nil {
@@ -122,16 +120,11 @@ func (a accounts) SetPassword(ctx context.Context, who tenant.Localpart, passwor
 	}
 	err := a.ask(ctx, http.MethodPost, api+"/v1/reset_password/"+a.escapedID(who),
 		map[string]any{"new_password": password, "logout_devices": true}, nil)
-	return wrap("set a password", err)
+	return failed("set a password", err, memberUnknown)
 }
 
-// wrap says what was being done, and turns what Synapse does not know into the fault for it.
-func wrap(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if admin.Missing(err) {
-		return unknown()
-	}
-	return fmt.Errorf("synapse: %s: %w", doing, err)
+// SetAdmin implements [homeserver.Accounts].
+func (a accounts) SetAdmin(ctx context.Context, who tenant.Localpart, is bool) error {
+	err := a.ask(ctx, http.MethodPut, api+"/v1/users/"+a.escapedID(who)+"/admin", map[string]bool{"admin": is}, nil)
+	return failed("make or unmake an administrator", err, memberUnknown)
 }

@@ -5,38 +5,75 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
 
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
 	"hafen/tenant/homeserver/admin"
 )
 
+// server is one tenant's Synapse, put together of parts.
+type server struct {
+	*client
+	accounts
+	lifecycle
+	devices
+	rooms
+	media
+	notices
+}
+
+func newServer(a homeserver.Access) *server {
+	c := &client{Access: a, token: string(a.Secrets[homeserver.ControlToken])}
+	return &server{c, accounts{c}, lifecycle{c}, devices{c}, rooms{c}, media{c}, notices{c}}
+}
+
 // client talks to one tenant's Synapse and its database.
 type client struct {
 	homeserver.Access
-}
-
-// server is one tenant's Synapse.
-type server struct {
-	homeserver.Limited
-	*client
-	accounts
+	mu    sync.Mutex
+	token string // of the control account
 }
 
 const api = "/_synapse/admin"
 
 // ask calls the admin API as the control account.
 func (c *client) ask(ctx context.Context, method, path string, body, answer any) error {
-	request := admin.Request{Method: method, Path: path, Token: string(c.Secrets[homeserver.ControlToken]), Body: body}
-	err := admin.Call(ctx, c.HTTP, request, answer)
-	// The token may be older than a database that was restored: the password tells.
-	if admin.Refused(err, "M_UNKNOWN_TOKEN", "M_MISSING_TOKEN") {
-		if request.Token, err = c.logIn(ctx); err != nil {
+	token := c.current()
+	// The token kept may be older than a database that was restored. The password gives a new one, which ends the one that
+	// another call may just have got; after that one the next is found.
+	for attempt := 0; ; attempt++ {
+		err := admin.Call(ctx, c.HTTP, admin.Request{Method: method, Path: path, Token: token, Body: body}, answer)
+		if attempt == 2 || !admin.Refused(err, "M_UNKNOWN_TOKEN", "M_MISSING_TOKEN") {
+			return err
+		}
+		if token, err = c.renew(ctx, token); err != nil {
 			return fmt.Errorf("log in to the control account: %w", err)
 		}
-		err = admin.Call(ctx, c.HTTP, request, answer)
 	}
-	return err
+}
+
+func (c *client) current() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.token
+}
+
+// renew gives a token in place of one that was refused.
+func (c *client) renew(ctx context.Context, refused string) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.token != refused {
+		return c.token, nil
+	}
+	token, err := c.logIn(ctx)
+	if err != nil {
+		return "", err
+	}
+	c.token = token
+	return token, nil
 }
 
 // logIn gives a new token of the control account. The fixed device makes it replace the one before.
@@ -51,16 +88,25 @@ func (c *client) logIn(ctx context.Context) (token string, err error) {
 	return made.AccessToken, err
 }
 
-// Ready implements [homeserver.Server]. Neither the versions nor /health need the database, so a profile is asked for as
-// well: that of an account which exists or does not, either will do.
+// Ready implements [homeserver.Server]. Neither the versions nor /health need the database, so it is asked for a sign-in
+// that cannot be: with a token that is none, which Synapse looks for among its tokens.
 func (c *client) Ready(ctx context.Context) error {
 	if err := admin.Call(ctx, c.HTTP, admin.Request{Method: http.MethodGet, Path: "/_matrix/client/versions"}, nil); err != nil {
 		return fmt.Errorf("synapse: ask for the versions: %w", err)
 	}
-	path := "/_matrix/client/v3/profile/" + c.escapedID(tenant.ControlAccount)
-	err := admin.Call(ctx, c.HTTP, admin.Request{Method: http.MethodGet, Path: path}, nil)
-	if err != nil && !admin.Missing(err) && !admin.Refused(err, "M_MISSING_TOKEN") {
-		return fmt.Errorf("synapse: ask for a profile: %w", err)
+	err := admin.Call(ctx, c.HTTP, admin.Request{
+		Method: http.MethodGet, Path: "/_matrix/client/v3/account/whoami", Token: "hafen-asks-whether-the-database-answers",
+	}, nil)
+	if err != nil && !admin.Refused(err, "M_UNKNOWN_TOKEN") {
+		return fmt.Errorf("synapse: ask whose a token is: %w", err)
+	}
+	return nil
+}
+
+// read looks at the tables of Synapse.
+func (c *client) read(ctx context.Context, doing string, do func(pgx.Tx) error) error {
+	if err := admin.Read(ctx, c.Database, do); err != nil {
+		return fmt.Errorf("synapse: %s: %w", doing, err)
 	}
 	return nil
 }
@@ -68,3 +114,25 @@ func (c *client) Ready(ctx context.Context) error {
 func (c *client) userID(l tenant.Localpart) string { return l.UserID(c.Spec.ServerName) }
 
 func (c *client) escapedID(l tenant.Localpart) string { return url.PathEscape(c.userID(l)) }
+
+// failed says what was being done, and turns what Synapse does not know into the fault for it.
+func failed(doing string, err error, unknown func() error) error {
+	if err == nil {
+		return nil
+	}
+	if admin.Missing(err) {
+		return unknown()
+	}
+	return fmt.Errorf("synapse: %s: %w", doing, err)
+}
+
+func memberUnknown() error { return &tenant.Fault{Kind: tenant.NotFound, Code: "member.unknown"} }
+
+// bounded gives the limits of a page.
+func bounded(p homeserver.Page) homeserver.Page {
+	const usual, most = 50, 500
+	if p.Limit <= 0 {
+		p.Limit = usual
+	}
+	return homeserver.Page{Offset: max(p.Offset, 0), Limit: min(p.Limit, most)}
+}

@@ -88,7 +88,4 @@ func newSigningKey() []byte {
 }
 
 // Connect implements [homeserver.Engine].
-func (Engine) Connect(a homeserver.Access) homeserver.Server {
-	c := &client{Access: a}
-	return &server{Limited: homeserver.Limited{Engine: tenant.Synapse}, client: c, accounts: accounts{c}}
-}
+func (Engine) Connect(a homeserver.Access) homeserver.Server { return newServer(a) }
