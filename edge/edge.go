@@ -27,6 +27,7 @@ type Edge struct {
 	forwarder  *forwarder
 	challenges *challenges
 	dashboard  dashboardSite
+	clients    *connections
 
 	index     atomic.Pointer[index]
 	occupants *occupants
@@ -57,6 +58,7 @@ func New(config Config) (*Edge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register the edge's metrics: %w", err)
 	}
+	e.clients = newConnections(config.ClientConnections, func() { e.metrics.refused("connections") })
 	e.index.Store(&index{})
 	kept, err := e.copy.load()
 	if err != nil {
@@ -110,7 +112,7 @@ func (e *Edge) serve(sockets Sockets, stop context.CancelCauseFunc) []*http.Serv
 	start := func(listeners []net.Listener, serve func(net.Listener) error) {
 		for _, listener := range listeners {
 			go func() {
-				if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				if err := serve(e.clients.guard(listener)); !errors.Is(err, http.ErrServerClosed) {
 					stop(fmt.Errorf("serve on %s: %w", listener.Addr(), err))
 				}
 			}()
