@@ -55,9 +55,10 @@ type NewOrder struct {
 // OrderRequest is what the customer chose. Exactly one of Name and Domain is set.
 type OrderRequest struct {
 	Plan        tenant.PlanID
-	Name        string // NAME.<base>
-	Domain      string // own domain
-	WholeDomain bool   // the own domain itself points to Hafen; otherwise matrix.<domain> does
+	Engine      tenant.EngineName // "" for the plan's default
+	Name        string            // NAME.<base>
+	Domain      string            // own domain
+	WholeDomain bool              // the own domain itself points to Hafen; otherwise matrix.<domain> does
 	FirstAdmin  string
 	Language    string
 }
@@ -157,6 +158,11 @@ func (o *Orders) Order(ctx context.Context, actor Actor, r OrderRequest) (tenant
 		return "", billing.Terms{}, err
 	}
 	r.FirstAdmin = string(admin)
+	engine, offered := quote.Plan.Offers(r.Engine)
+	if !offered {
+		return "", billing.Terms{}, &tenant.Fault{Kind: tenant.Invalid, Code: "engine.not_offered", Field: "engine"}
+	}
+	r.Engine = engine
 	order := NewOrder{Actor: actor, Tenant: tenant.NewID(), Provider: o.Billing.Name(), Request: r, Names: names, Proof: newProof()}
 	if names.Own {
 		order.Records = o.Records(DomainClaim{Tenant: order.Tenant, ServerName: names.ServerName, Host: names.Host, Token: order.Proof})

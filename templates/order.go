@@ -55,6 +55,7 @@ type OrderConfirm struct {
 	Name   string // the server name for good
 	// Localpart of the first administrator, and the Matrix id it comes to.
 	Localpart, AdminID string
+	Engine             string
 	Form               Form
 	// Immediate says that the order is accepted without waiting for a payment (trial mode).
 	Immediate bool
@@ -64,7 +65,7 @@ type OrderConfirm struct {
 func nameURL(vm OrderConfirm) templ.SafeURL {
 	values := url.Values{"plan": {vm.Plan.ID}}
 	for field, value := range map[string]string{
-		"kind": vm.Kind, "name": vm.Label, "domain": vm.Domain, "host": vm.Host, "localpart": vm.Localpart,
+		"kind": vm.Kind, "name": vm.Label, "domain": vm.Domain, "host": vm.Host, "localpart": vm.Localpart, "engine": vm.Engine,
 	} {
 		if value != "" {
 			values.Set(field, value)
@@ -113,6 +114,14 @@ func adminField(l Locale) field {
 
 func orderNameFields(l Locale, base string) []field {
 	return []field{labelField(l, base), domainField(l), adminField(l)}
+}
+
+// engineChosen reports whether an engine is the one in the form, or the plan's default when there is none.
+func engineChosen(vm OrderName, engine string) bool {
+	if chosen := vm.Form.Value("engine"); chosen != "" {
+		return chosen == engine
+	}
+	return vm.Plan.Engine == engine
 }
 
 // planLine is a plan in one line.

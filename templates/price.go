@@ -22,7 +22,8 @@ type Plan struct {
 	Seats        int
 	StorageBytes int64 // 1 GB is 10^9
 	Federation   bool
-	Engine       string // EngineDendrite or EngineSynapse
+	Engines      []string // what may be chosen
+	Engine       string   // EngineDendrite or EngineSynapse: the default of a plan, what runs of a server
 }
 
 func engineWords(l Locale, engine string) string {

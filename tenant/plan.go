@@ -1,5 +1,7 @@
 package tenant
 
+import "slices"
+
 // PlanID names a plan in URLs and rows: "basic".
 type PlanID string
 
@@ -11,8 +13,17 @@ type Plan struct {
 	VATRate  int    // per cent
 	Quota    Quota
 	Limits   Limits
-	Position int // order on the price list
+	Engines  []EngineName // offered; the first is the default
+	Position int          // order on the price list
 	Visible  bool
+}
+
+// Offers gives the engine an order gets that asks for one: the plan's default for "". False when the plan does not offer it.
+func (p Plan) Offers(asked EngineName) (EngineName, bool) {
+	if asked == "" && len(p.Engines) > 0 {
+		return p.Engines[0], true
+	}
+	return asked, slices.Contains(p.Engines, asked)
 }
 
 // Quota is what a customer may use.

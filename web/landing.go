@@ -33,8 +33,23 @@ func planView(p tenant.Plan) templates.Plan {
 	return templates.Plan{
 		ID: string(p.ID), Name: p.Name, Price: priceView(p.Price, p.Price.VAT(p.VATRate), p.VATRate),
 		Seats: p.Quota.Seats, StorageBytes: p.Quota.StorageBytes, Federation: p.Quota.Federation,
-		Engine: templates.EngineDendrite, // what a plan runs on is one engine for all plans until there is a second
+		Engines: engineNames(p.Engines), Engine: string(first(p.Engines)),
 	}
+}
+
+func engineNames(list []tenant.EngineName) []string {
+	names := make([]string, len(list))
+	for i, e := range list {
+		names[i] = string(e)
+	}
+	return names
+}
+
+func first(list []tenant.EngineName) tenant.EngineName {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
 }
 
 func priceView(net, vat tenant.Money, rate int) templates.Price {

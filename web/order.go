@@ -11,7 +11,7 @@ import (
 )
 
 // The fields an order is made of, on every one of its three pages.
-var orderFields = []string{"plan", "kind", "name", "domain", "host", "localpart"}
+var orderFields = []string{"plan", "kind", "name", "domain", "host", "localpart", "engine"}
 
 // showPlans is the first page: what to buy.
 func (s *Server) showPlans(r *request) error {
@@ -111,6 +111,10 @@ func (s *Server) confirmPage(r *request, in input, err error) error {
 	if quoteErr != nil {
 		return quoteErr
 	}
+	engine, offered := quote.Plan.Offers(tenant.EngineName(in.get("engine")))
+	if !offered {
+		return r.redirect("/order/name?" + url.Values{"plan": {in.get("plan")}}.Encode())
+	}
 	names, admin, nameErr := s.checkNames(r, in.values)
 	if form, wrong := in.wrong(nameErr); wrong {
 		return s.namePage(r, http.StatusUnprocessableEntity, quote, form)
@@ -127,7 +131,7 @@ func (s *Server) confirmPage(r *request, in input, err error) error {
 	return r.render(status, templates.OrderConfirmPage(p, templates.OrderConfirm{
 		Plan: quoteView(quote), Kind: in.get("kind"), Label: in.get("name"), Domain: in.get("domain"), Host: in.get("host"),
 		Name: string(names.ServerName), Localpart: string(admin), AdminID: admin.UserID(names.ServerName),
-		Form: form, Immediate: s.Trial,
+		Engine: string(engine), Form: form, Immediate: s.Trial,
 	}))
 }
 
@@ -163,7 +167,7 @@ func (s *Server) order(r *request) error {
 func (r *request) orderRequest(values url.Values) controlplane.OrderRequest {
 	request := controlplane.OrderRequest{
 		Plan: tenant.PlanID(values.Get("plan")), Language: r.locale.Code(),
-		FirstAdmin: values.Get("localpart"),
+		FirstAdmin: values.Get("localpart"), Engine: tenant.EngineName(values.Get("engine")),
 	}
 	if request.FirstAdmin == "" {
 		request.FirstAdmin = suggestedAdmin(r.session.Account.Email)

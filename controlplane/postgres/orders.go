@@ -63,7 +63,7 @@ func (s *Store) CreateOrder(ctx context.Context, o controlplane.NewOrder) error 
 			return takenFault(o.Names.Own, holder)
 		}
 		_, err := tx.Exec(ctx, insertTenant, o.Tenant, o.Actor.Account, o.Request.Plan, o.Names.ServerName, o.Names.Host,
-			tenant.Dendrite, status, o.Request.FirstAdmin, o.Request.Language)
+			o.Request.Engine, status, o.Request.FirstAdmin, o.Request.Language)
 		if taken(err) {
 			return takenFault(o.Names.Own, "taken") // another order got it since the question above
 		}

@@ -11,12 +11,12 @@ import (
 )
 
 const planColumns = `p.id, p.name, p.price_cents, p.currency, p.vat_rate, p.seats, p.storage_bytes, p.upload_bytes, p.federation,
-	p.memory_bytes, p.cpu_millis, p.pids, p.database_connections, p.position, p.visible`
+	p.memory_bytes, p.cpu_millis, p.pids, p.database_connections, p.position, p.visible, p.engines`
 
 func planFields(p *tenant.Plan) []any {
 	return []any{
 		&p.ID, &p.Name, &p.Price.Cents, &p.Price.Currency, &p.VATRate, &p.Quota.Seats, &p.Quota.StorageBytes, &p.Quota.UploadBytes,
-		&p.Quota.Federation, &p.Limits.MemoryBytes, &p.Limits.CPUMillis, &p.Limits.PIDs, &p.Limits.DatabaseConnections, &p.Position, &p.Visible,
+		&p.Quota.Federation, &p.Limits.MemoryBytes, &p.Limits.CPUMillis, &p.Limits.PIDs, &p.Limits.DatabaseConnections, &p.Position, &p.Visible, &p.Engines,
 	}
 }
 

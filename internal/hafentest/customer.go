@@ -1,6 +1,7 @@
 package hafentest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -23,6 +24,8 @@ type Customer struct {
 	h      *Hafen
 	client *http.Client
 	Email  string
+	// Engine is what this customer's servers run on. Dendrite when "": most tests are about Hafen, and it starts in no time.
+	Engine tenant.EngineName
 }
 
 // Server is a customer's homeserver.
@@ -124,7 +127,7 @@ func words(page string) string {
 // Order orders a server NAME.<base> and returns when the order is recorded.
 func (c *Customer) Order(plan, name string) Server {
 	c.h.t.Helper()
-	c.Post("/order", url.Values{"plan": {plan}, "kind": {"subdomain"}, "name": {name}, "localpart": {"admin"}, "terms": {"yes"}})
+	c.Post("/order", url.Values{"plan": {plan}, "kind": {"subdomain"}, "engine": {string(cmp.Or(c.Engine, tenant.Dendrite))}, "name": {name}, "localpart": {"admin"}, "terms": {"yes"}})
 	id := Query[string](c.h, `select id from tenants where server_name = $1 and status <> 'deleted'`, name+"."+c.h.Base)
 	return Server{ID: tenant.ID(id), Name: name + "." + c.h.Base, Customer: c}
 }

@@ -45,6 +45,7 @@ var Families = map[string]string{
 	"domain.purpose":   "domain.purpose.other",
 	"plan.for":         "plan.for.other",
 	"settings.field":   "settings.field.other",
+	"order.engine":     "order.engine",
 	"settings.outcome": "settings.outcome.running",
 
 	// What changed in the way into an account, in mails to its owner.
