@@ -89,6 +89,7 @@ func newWorld(t *testing.T, changes ...change) *world {
 // engines is what the pages are told: one that can do little.
 var engines = map[tenant.EngineName]homeserver.Description{
 	tenant.Dendrite: {Name: tenant.Dendrite, Capabilities: []homeserver.Capability{homeserver.Deactivate, homeserver.Reactivate}},
+	tenant.Synapse:  {Name: tenant.Synapse, Capabilities: []homeserver.Capability{homeserver.Deactivate, homeserver.Reactivate}},
 }
 
 // unpaid makes orders wait for an operator.
