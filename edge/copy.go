@@ -82,6 +82,10 @@ func syncDirectory(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Measurements of storage change every few minutes for every tenant and are of little use after a restart; the copy is
-// rewritten for their sake alone no more often than this.
-const usageCopyInterval = time.Minute
+// The copy holds everything, some 8 KiB a tenant with a certificate of its own, so a burst of changes waits for one copy.
+// Measurements of storage change every few minutes for every tenant and are of little use after a restart; for their sake
+// alone it is rewritten no more often than once a minute.
+const (
+	copyInterval      = 5 * time.Second
+	usageCopyInterval = time.Minute
+)

@@ -22,6 +22,7 @@ func (e *Edge) follow(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
+			e.save(e.config.Now())
 			return
 		case _, open := <-changes:
 			if !open {
@@ -66,12 +67,19 @@ func (e *Edge) put(s Snapshot) {
 
 // keep writes the local copy when it is worth it; after a failure it is tried again at the next poll.
 func (e *Edge) keep() {
-	now, s := e.config.Now(), e.index.Load().snapshot
-	if s.Revision == e.kept {
-		return
+	now, served := e.config.Now(), e.index.Load().snapshot.Revision
+	pause := copyInterval
+	if served.Routes == e.kept.Routes && served.Certificates == e.kept.Certificates {
+		pause = usageCopyInterval
 	}
-	onlyUsage := s.Revision.Routes == e.kept.Routes && s.Revision.Certificates == e.kept.Certificates
-	if onlyUsage && now.Sub(e.keptAt) < usageCopyInterval {
+	if now.Sub(e.keptAt) >= pause {
+		e.save(now)
+	}
+}
+
+func (e *Edge) save(now time.Time) {
+	s := e.index.Load().snapshot
+	if s.Revision == e.kept {
 		return
 	}
 	if err := e.copy.save(s); err != nil {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"os"
 	"slices"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,6 +112,46 @@ func TestLoadsOnlyWhatChanged(t *testing.T) {
 	})
 	if took := time.Since(begin); took > 30*time.Second {
 		t.Errorf("took %v", took)
+	}
+}
+
+// countingSealer counts how often the copy is made.
+type countingSealer struct {
+	edge.Sealer
+	seals *atomic.Int64
+}
+
+func (s countingSealer) Seal(plain, context []byte) ([]byte, error) {
+	s.seals.Add(1)
+	return s.Sealer.Seal(plain, context)
+}
+
+// With thousands of tenants the copy has tens of megabytes, so a burst of changes must not write it once for each; but
+// what the edge has served last is in it when it stops.
+func TestCopyIsNotWrittenForEveryChange(t *testing.T) {
+	t.Parallel()
+	var seals atomic.Int64
+	w := newWorld(t, func(c *edge.Config, _ *source) { c.Sealer = countingSealer{c.Sealer, &seals} })
+	client := w.client(t, w.https, true)
+	for i := range 20 {
+		page := "https://example.org/" + strconv.Itoa(i)
+		w.source.change(func(s *edge.Snapshot) {
+			routes := slices.Clone(s.Routes)
+			routes[0].Support.Page = page
+			s.Routes = routes
+		})
+		eventually(t, "the change arrives", func() bool {
+			return get(t, client, "https://alpha.example.org/.well-known/matrix/support").json["support_page"] == page
+		})
+	}
+	if n := seals.Load(); n > 3 {
+		t.Errorf("%d copies for 20 changes", n)
+	}
+	w.stop(t)
+	w.source.down = true
+	w.run(t)
+	if got := get(t, w.client(t, w.https, true), "https://alpha.example.org/.well-known/matrix/support"); got.json["support_page"] != "https://example.org/19" {
+		t.Errorf("after a restart: %s", got.body)
 	}
 }
 
