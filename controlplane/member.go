@@ -13,14 +13,17 @@ import (
 // Members is the accounts on a homeserver, as its owner manages them.
 //
 // Every change is an operation row which the control plane executes; this type records it and waits, for a moment, for its
-// end. A password travels sealed to the control plane's public key: the web role cannot read it back.
+// end. A password travels sealed to the control plane's public key: the web role cannot read it back. What the homeserver
+// itself says of its accounts reaches the rows through [MemberSync].
 type Members struct{ MembersConfig }
 
 // MembersConfig is what Members needs.
 type MembersConfig struct {
 	Store   MemberStore
 	Mailbox Mailbox
-	Wait    time.Duration // how long a request waits for its operation; OperationWait when zero
+	Texts   MailTexts        // of the mail with a set-password link
+	Wait    time.Duration    // how long a request waits for its operation; OperationWait when zero
+	Now     func() time.Time // optional, for tests
 }
 
 // Mailbox seals a secret so that only the control plane can open it.
@@ -28,19 +31,26 @@ type Mailbox interface {
 	SealMail(plaintext, context []byte) ([]byte, error)
 }
 
-// MemberStore keeps members and operations.
+// MemberStore keeps members and what is to be done to them.
 type MemberStore interface {
 	ServerFinder
-	ListMembers(ctx context.Context, id tenant.ID) ([]Member, error)
-	// RequestMember records an operation and its job. A create or reactivate reserves the seat in the same transaction:
-	// faults seats.full, member.exists, member.unknown, member.busy, status.not_active.
-	RequestMember(ctx context.Context, o MemberRequest) (operation string, err error)
+	MemberReader
 	OperationRequests
-	CreatePasswordLink(ctx context.Context, actor Actor, id tenant.ID, who tenant.Localpart, lifetime time.Duration) (token string, err error)
-	// FindPasswordLink looks a link up without using it: faults token.unknown, token.expired, token.used.
-	FindPasswordLink(ctx context.Context, token string) (PasswordLink, error)
-	// UsePasswordLink uses the link and records the operation in one transaction, so exactly one of two wins.
-	UsePasswordLink(ctx context.Context, token string, sealed []byte) (operation string, err error)
+	PasswordLinks
+	// RequestMember records an operation and its job. A create or reactivate reserves the seat in the same transaction:
+	// faults seats.full, member.exists, member.unknown, member.busy, member.state, status.not_active.
+	RequestMember(ctx context.Context, o MemberRequest) (operation string, err error)
+}
+
+// MemberReader finds members.
+type MemberReader interface {
+	SearchMembers(ctx context.Context, id tenant.ID, q MemberQuery) (MemberPage, error)
+	// FindMember finds one: the Fault member.unknown when there is none.
+	FindMember(ctx context.Context, id tenant.ID, who tenant.Localpart) (Member, error)
+	// EachMember gives all of them, by name, one at a time: an export holds none of them in memory.
+	EachMember(ctx context.Context, id tenant.ID, give func(Member) error) error
+	// ForgetMember removes the row of a member whose account is gone from the homeserver; otherwise the Fault member.state.
+	ForgetMember(ctx context.Context, actor Actor, id tenant.ID, who tenant.Localpart) error
 }
 
 // Member is one account with a seat.
@@ -49,10 +59,43 @@ type Member struct {
 	UserID      string
 	DisplayName string
 	Admin       bool   // the one that came with the order
+	ServerAdmin bool   // may use the homeserver's own administration
 	State       string // reserved, active, deactivated
-	Pending     string // kind of the operation under way
-	Failed      string // code of the last operation's failure
+	Locked      bool
+	Erased      bool
+	Pending     OperationKind // of the operation under way; "" for none
+	FailedKind  OperationKind // of the last operation, when it failed
+	Failed      string        // its code
 	CreatedAt   time.Time
+	SeenAt      *time.Time // nil when never, or not known
+	MediaBytes  int64
+	MissingAt   *time.Time // since when the homeserver does not know the account
+}
+
+// MembersPerPage is how many members a page of the list shows.
+const MembersPerPage = 50
+
+// MemberQuery says which members, in which order.
+type MemberQuery struct {
+	Search     string // within user name or display name, in any case
+	State      string // one of MemberStates; "" for all
+	Sort       string // one of MemberSorts; "" is by name
+	Descending bool
+	Page       int // from 1
+}
+
+// The states to filter by, and what to sort by.
+var (
+	MemberStates = []string{"active", "deactivated", "locked", "admin", "pending", "attention"}
+	MemberSorts  = []string{"name", "created", "seen", "storage"}
+)
+
+// MemberPage is a page of members.
+type MemberPage struct {
+	Members  []Member
+	Total    int            // that match
+	ByState  map[string]int // of all, by MemberStates; "" is their sum
+	SyncedAt *time.Time     // when the homeserver's own list was last held against ours
 }
 
 // MemberRequest asks for an operation.
@@ -64,15 +107,6 @@ type MemberRequest struct {
 	DisplayName string
 	Input       any
 	Sealed      []byte
-}
-
-// PasswordLink is whom a set-password link is for.
-type PasswordLink struct {
-	Tenant    tenant.ID
-	Localpart tenant.Localpart
-	Server    tenant.Domain
-	Host      tenant.Domain
-	Language  string
 }
 
 // NewMember is what an owner types to add one. Password "" asks for a generated one.
@@ -94,25 +128,45 @@ func NewMembers(c MembersConfig) *Members {
 	if c.Wait == 0 {
 		c.Wait = OperationWait
 	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	return &Members{c}
 }
 
-// List gives all members, first administrator first, then by name.
-func (m *Members) List(ctx context.Context, actor Actor, id tenant.ID) ([]Member, error) {
+// Search gives one page of the members.
+func (m *Members) Search(ctx context.Context, actor Actor, id tenant.ID, q MemberQuery) (MemberPage, error) {
 	if _, err := authorize(ctx, m.Store, actor, id, SeeMembers); err != nil {
-		return nil, err
+		return MemberPage{}, err
 	}
-	return m.Store.ListMembers(ctx, id)
+	q.Page = max(q.Page, 1)
+	return m.Store.SearchMembers(ctx, id, q)
 }
 
-// Add creates a member. Faults: seats.full, member.*, password.short, password.long.
+// Find gives one member.
+func (m *Members) Find(ctx context.Context, actor Actor, id tenant.ID, localpart string) (Member, error) {
+	if _, err := authorize(ctx, m.Store, actor, id, SeeMembers); err != nil {
+		return Member{}, err
+	}
+	return m.Store.FindMember(ctx, id, tenant.Localpart(localpart))
+}
+
+// Export gives all members, by name.
+func (m *Members) Export(ctx context.Context, actor Actor, id tenant.ID, give func(Member) error) error {
+	if _, err := authorize(ctx, m.Store, actor, id, SeeMembers); err != nil {
+		return err
+	}
+	return m.Store.EachMember(ctx, id, give)
+}
+
+// Add creates a member. Faults: seats.full, member.*, password.member_short, password.long.
 func (m *Members) Add(ctx context.Context, actor Actor, id tenant.ID, n NewMember) (MemberResult, error) {
 	who, err := tenant.ParseLocalpart(n.Localpart)
 	if err != nil {
 		return MemberResult{}, err
 	}
-	if utf8.RuneCountInString(n.DisplayName) > 100 {
-		return MemberResult{}, &tenant.Fault{Kind: tenant.Invalid, Code: "member.display_name", Field: "display_name"}
+	if err := checkDisplayName(n.DisplayName); err != nil {
+		return MemberResult{}, err
 	}
 	return m.withPassword(ctx, actor, n.Password, MemberRequest{
 		Tenant: id, Localpart: who, Kind: OperationCreate, DisplayName: n.DisplayName,
@@ -126,16 +180,6 @@ func (m *Members) SetPassword(ctx context.Context, actor Actor, id tenant.ID, lo
 	})
 }
 
-// Deactivate ends a member's sessions and frees the seat; their messages stay.
-func (m *Members) Deactivate(ctx context.Context, actor Actor, id tenant.ID, localpart string) (MemberResult, error) {
-	server, err := authorize(ctx, m.Store, actor, id, ManageMembers)
-	if err != nil {
-		return MemberResult{}, err
-	}
-	r := MemberRequest{Actor: actor, Tenant: id, Localpart: tenant.Localpart(localpart), Kind: OperationDeactivate}
-	return m.request(ctx, server, r, "")
-}
-
 // Reactivate takes a seat again, with a new generated password.
 func (m *Members) Reactivate(ctx context.Context, actor Actor, id tenant.ID, localpart string) (MemberResult, error) {
 	return m.withPassword(ctx, actor, "", MemberRequest{
@@ -143,43 +187,55 @@ func (m *Members) Reactivate(ctx context.Context, actor Actor, id tenant.ID, loc
 	})
 }
 
-// PasswordLink makes a single-use link's token with which a member sets their own password. It lives for three days.
-func (m *Members) PasswordLink(ctx context.Context, actor Actor, id tenant.ID, localpart string) (string, error) {
+// Deactivate ends a member's sessions and frees the seat. Their messages stay.
+func (m *Members) Deactivate(ctx context.Context, actor Actor, id tenant.ID, localpart string) (MemberResult, error) {
+	return m.change(ctx, actor, id, localpart, OperationDeactivate, deactivation{})
+}
+
+// Erase deactivates a member for good and removes what the homeserver can: profile, uploads, and their messages from the
+// sight of whoever joins later. typed must be the member's user name or Matrix id.
+func (m *Members) Erase(ctx context.Context, actor Actor, id tenant.ID, localpart, typed string) (MemberResult, error) {
+	server, err := authorize(ctx, m.Store, actor, id, ManageMembers)
+	if err != nil {
+		return MemberResult{}, err
+	}
+	who := tenant.Localpart(localpart)
+	if typed != localpart && typed != who.UserID(server.ServerName) {
+		return MemberResult{}, &tenant.Fault{Kind: tenant.Invalid, Code: "member.name_differs", Field: "name"}
+	}
+	return m.change(ctx, actor, id, localpart, OperationDeactivate, deactivation{Erase: true})
+}
+
+// SetAdmin makes a member an administrator of the homeserver itself, or no longer one.
+func (m *Members) SetAdmin(ctx context.Context, actor Actor, id tenant.ID, localpart string, admin bool) (MemberResult, error) {
+	return m.change(ctx, actor, id, localpart, OperationSetAdmin, adminship{Admin: admin})
+}
+
+// Lock keeps a member out for a while, or lets them in again. The seat stays theirs.
+func (m *Members) Lock(ctx context.Context, actor Actor, id tenant.ID, localpart string, locked bool) (MemberResult, error) {
+	return m.change(ctx, actor, id, localpart, OperationLock, locking{Locked: locked})
+}
+
+// SignOut ends the named sessions of a member, or all when none is named.
+func (m *Members) SignOut(ctx context.Context, actor Actor, id tenant.ID, localpart string, devices ...string) (MemberResult, error) {
+	return m.change(ctx, actor, id, localpart, OperationSignOut, signingOut{Devices: devices})
+}
+
+// Forget removes a member from the list whose account the homeserver does not have.
+func (m *Members) Forget(ctx context.Context, actor Actor, id tenant.ID, localpart string) error {
 	if _, err := authorize(ctx, m.Store, actor, id, ManageMembers); err != nil {
-		return "", err
+		return err
 	}
-	return m.Store.CreatePasswordLink(ctx, actor, id, tenant.Localpart(localpart), 72*time.Hour)
+	return m.Store.ForgetMember(ctx, actor, id, tenant.Localpart(localpart))
 }
 
-// PeekPasswordLink says whom a link is for, without using it.
-func (m *Members) PeekPasswordLink(ctx context.Context, token string) (PasswordLink, error) {
-	return m.Store.FindPasswordLink(ctx, token)
-}
-
-// UsePasswordLink sets the password of the link's member.
-func (m *Members) UsePasswordLink(ctx context.Context, token, password string) (PasswordLink, MemberResult, error) {
-	link, err := m.Store.FindPasswordLink(ctx, token)
+func (m *Members) change(ctx context.Context, actor Actor, id tenant.ID, localpart string, kind OperationKind, input any) (MemberResult, error) {
+	server, err := authorize(ctx, m.Store, actor, id, ManageMembers)
 	if err != nil {
-		return PasswordLink{}, MemberResult{}, err
+		return MemberResult{}, err
 	}
-	if err := checkMemberPassword(password); err != nil {
-		return link, MemberResult{}, err
-	}
-	sealed, err := m.Mailbox.SealMail([]byte(password), MailContext(link.Tenant, link.Localpart))
-	if err != nil {
-		return link, MemberResult{}, err
-	}
-	operation, err := m.Store.UsePasswordLink(ctx, token, sealed)
-	if err != nil {
-		return link, MemberResult{}, err
-	}
-	_, done, err := await(ctx, m.Store, m.Wait, link.Tenant, operation)
-	return link, MemberResult{UserID: link.Localpart.UserID(link.Server), Done: done}, err
-}
-
-// MailContext binds a sealed password to the member it is for, so that a row cannot be moved to another.
-func MailContext(id tenant.ID, who tenant.Localpart) []byte {
-	return []byte("member " + string(id) + " " + string(who))
+	r := MemberRequest{Actor: actor, Tenant: id, Localpart: tenant.Localpart(localpart), Kind: kind, Input: input}
+	return m.request(ctx, server, r, "")
 }
 
 func (m *Members) withPassword(ctx context.Context, actor Actor, password string, r MemberRequest) (MemberResult, error) {
@@ -212,6 +268,21 @@ func (m *Members) request(ctx context.Context, server Server, r MemberRequest, g
 		return MemberResult{}, err
 	}
 	return MemberResult{UserID: r.Localpart.UserID(server.ServerName), Password: generated, Done: done}, nil
+}
+
+// MailContext binds a sealed password to the member it is for, so that a row cannot be moved to another.
+func MailContext(id tenant.ID, who tenant.Localpart) []byte {
+	return []byte("member " + string(id) + " " + string(who))
+}
+
+// Longest display name, in characters: what fits a line of a phone twice.
+const maxDisplayName = 100
+
+func checkDisplayName(name string) error {
+	if utf8.RuneCountInString(name) > maxDisplayName {
+		return &tenant.Fault{Kind: tenant.Invalid, Code: "member.display_name", Field: "display_name"}
+	}
+	return nil
 }
 
 // Homeservers keep passwords as bcrypt hashes, which take 72 bytes; Dendrite answers a longer one with an error of its own.

@@ -49,6 +49,7 @@ type OperationWorker struct {
 	Store       OperationStore
 	Mailbox     MailOpener
 	Homeservers Homeservers
+	Members     MemberSyncStore // of OperationSyncMembers
 	Log         *slog.Logger
 }
 
@@ -103,6 +104,11 @@ var acts = map[OperationKind]act{
 	OperationSetPassword: {do: (*OperationWorker).setPassword},
 	OperationDeactivate:  {do: (*OperationWorker).deactivate},
 	OperationReactivate:  {do: (*OperationWorker).reactivate},
+	OperationSetAdmin:    {do: (*OperationWorker).setAdmin},
+	OperationLock:        {do: (*OperationWorker).lock},
+	OperationSignOut:     {do: (*OperationWorker).signOut},
+	OperationListDevices: {do: (*OperationWorker).listDevices, question: true},
+	OperationSyncMembers: {do: (*OperationWorker).syncMembers, question: true},
 }
 
 // Work carries out one operation. An error means: try again.

@@ -14,6 +14,11 @@ const (
 	OperationSetPassword OperationKind = "set_password"
 	OperationDeactivate  OperationKind = "deactivate" // input: deactivation
 	OperationReactivate  OperationKind = "reactivate"
+	OperationSetAdmin    OperationKind = "set_admin"    // input: adminship
+	OperationLock        OperationKind = "lock"         // input: locking
+	OperationSignOut     OperationKind = "sign_out"     // input: signingOut
+	OperationListDevices OperationKind = "list_devices" // output: []homeserver.Device
+	OperationSyncMembers OperationKind = "sync_members" // on nobody; output: SyncResult
 )
 
 func (w *OperationWorker) create(ctx context.Context, s homeserver.Server, c OperationClaim) (any, error) {
@@ -56,4 +61,51 @@ func (w *OperationWorker) reactivate(ctx context.Context, s homeserver.Server, c
 		return nil, err
 	}
 	return nil, s.Reactivate(ctx, c.Member.Localpart, password)
+}
+
+// adminship is the input of OperationSetAdmin.
+type adminship struct {
+	Admin bool `json:"admin"`
+}
+
+func (w *OperationWorker) setAdmin(ctx context.Context, s homeserver.Server, c OperationClaim) (any, error) {
+	how, err := input[adminship](c)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.SetAdmin(ctx, c.Member.Localpart, how.Admin)
+}
+
+// locking is the input of OperationLock.
+type locking struct {
+	Locked bool `json:"locked"`
+}
+
+func (w *OperationWorker) lock(ctx context.Context, s homeserver.Server, c OperationClaim) (any, error) {
+	how, err := input[locking](c)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.Lock(ctx, c.Member.Localpart, how.Locked)
+}
+
+// signingOut is the input of OperationSignOut. Without devices it means all.
+type signingOut struct {
+	Devices []string `json:"devices,omitempty"`
+}
+
+func (w *OperationWorker) signOut(ctx context.Context, s homeserver.Server, c OperationClaim) (any, error) {
+	how, err := input[signingOut](c)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.SignOut(ctx, c.Member.Localpart, how.Devices...)
+}
+
+func (w *OperationWorker) listDevices(ctx context.Context, s homeserver.Server, c OperationClaim) (any, error) {
+	return s.ListDevices(ctx, c.Member.Localpart)
+}
+
+func (w *OperationWorker) syncMembers(ctx context.Context, s homeserver.Server, c OperationClaim) (any, error) {
+	return syncMembers(ctx, w.Members, s, c.Spec.ID)
 }

@@ -14,7 +14,7 @@ import (
 const passwordOwn = "own"
 
 func (s *Server) membersView(r *request) (templates.Members, error) {
-	members, err := s.Members.List(r.ctx(), r.actor(), r.server.ID)
+	page, err := s.Members.Search(r.ctx(), r.actor(), r.server.ID, controlplane.MemberQuery{})
 	if err != nil {
 		return templates.Members{}, err
 	}
@@ -23,7 +23,7 @@ func (s *Server) membersView(r *request) (templates.Members, error) {
 		CanReactivate: s.can(r.server, homeserver.Reactivate),
 		Writable:      r.server.Status == tenant.Active || r.server.Status == tenant.Asleep,
 	}
-	for _, m := range members {
+	for _, m := range page.Members {
 		vm.List = append(vm.List, memberView(m))
 	}
 	return vm, nil
@@ -36,7 +36,7 @@ func memberView(m controlplane.Member) templates.Member {
 	}
 	switch {
 	case m.Pending != "":
-		view.State, view.Operation = templates.MemberPending, m.Pending
+		view.State, view.Operation = templates.MemberPending, string(m.Pending)
 	case m.Failed != "":
 		view.State, view.Failure = templates.MemberFailed, m.Failed
 		if m.State == "reserved" {

@@ -122,8 +122,9 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	texts := web.MailTexts{PublicURL: s.publicURL(), Payee: w.payee()}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &controlplane.ReconcileWorker{Reconciler: reconciler})
-	river.AddWorker(workers, &controlplane.OperationWorker{Store: store, Mailbox: keys.Mailbox, Homeservers: prov, Log: log})
+	river.AddWorker(workers, &controlplane.OperationWorker{Store: store, Mailbox: keys.Mailbox, Homeservers: prov, Members: store, Log: log})
 	river.AddWorker(workers, &controlplane.TenantMailWorker{Store: store, Texts: texts})
+	river.AddWorker(workers, &controlplane.MemberMailWorker{Store: store, Texts: texts})
 	river.AddWorker(workers, &controlplane.CleanWorker{Store: store})
 	if err := c.addMail(workers, s, store, texts); err != nil {
 		return nil, err
@@ -150,6 +151,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 			(&controlplane.Sweeper{Store: store, Owner: owner, Log: log}).Run,
 			(&controlplane.DomainWatcher{Store: store, Checker: checker, Log: log}).Run,
 			(&controlplane.Meter{Store: store, Reader: prov, Every: c.Meter, Log: log}).Run,
+			(&controlplane.MemberSync{Store: store, Homeservers: prov, Log: log}).Run,
 			(&controlplane.CertificateKeeper{Host: base, Store: store.Certificates(), Issuer: issuer, Log: log}).Run,
 			(&controlplane.Cleaner{Store: store, Log: log}).Run,
 			(&networkKeeper{prov, log}).run,

@@ -30,6 +30,13 @@ where sent_at is null and failure = '' and created_at < now() - interval '7 days
 	// What an answer tells of people is for whoever asked, and they have read it by now.
 	{"answers", `update operations set output = null where output is not null and finished_at < now() - interval '1 hour'`},
 	{"questions", `delete from operations where subject = '' and import_id is null and finished_at < now() - interval '1 day'`},
+	{"import previews", `delete from import_previews where created_at < now() - interval '1 hour'`},
+	// What is left of a file when its members have long been here says nothing any more, but who is who.
+	{"imported rows", `
+delete from operations o using imports i where i.id = o.import_id and i.created_at < now() - interval '90 days' and o.finished_at is not null`},
+	{"imports", `
+delete from imports i where i.created_at < now() - interval '90 days' and not exists (select from operations o where o.import_id = i.id)`},
+	{"invites", `delete from invites where greatest(expires_at, used_at, withdrawn_at) < now() - interval '90 days'`},
 	{"mails", `delete from mails where created_at < now() - interval '90 days'`},
 }
 

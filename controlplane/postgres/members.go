@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -13,216 +12,184 @@ import (
 	"hafen/tenant"
 )
 
-const listMembers = `
-select m.localpart, t.server_name, m.display_name, m.admin, m.state, m.created_at,
-	coalesce((select kind from operations o where o.tenant_id = m.tenant_id and o.localpart = m.localpart and finished_at is null), ''),
-	coalesce((select code from operations o where o.tenant_id = m.tenant_id and o.localpart = m.localpart and finished_at is not null
-		order by finished_at desc limit 1), '')
-from members m join tenants t on t.id = m.tenant_id
-where m.tenant_id = $1
-order by m.localpart <> t.first_admin, m.localpart`
+const (
+	memberColumns = `
+	m.localpart, t.server_name, m.display_name, m.admin, m.server_admin, m.state, m.locked, m.erased, m.failed_kind, m.failure,
+	m.created_at, m.last_seen_at, m.media_bytes, m.missing_at, coalesce(o.kind, '')`
+	// One open operation there can be of a subject, so this adds no rows.
+	memberTables = `
+join tenants t on t.id = m.tenant_id
+left join operations o on o.tenant_id = m.tenant_id and o.subject = 'member ' || m.localpart and o.subject <> '' and o.finished_at is null`
+)
 
-// ListMembers lists all members of a tenant, its first administrator first.
-func (s *Store) ListMembers(ctx context.Context, id tenant.ID) ([]controlplane.Member, error) {
-	rows, err := s.pool.Query(ctx, listMembers, id)
-	if err != nil {
-		return nil, fmt.Errorf("list members of %s: %w", id, translate(err))
+func scanMember(row pgx.CollectableRow) (m controlplane.Member, err error) {
+	var server tenant.Domain
+	err = row.Scan(&m.Localpart, &server, &m.DisplayName, &m.Admin, &m.ServerAdmin, &m.State, &m.Locked, &m.Erased, &m.FailedKind, &m.Failed,
+		&m.CreatedAt, &m.SeenAt, &m.MediaBytes, &m.MissingAt, &m.Pending)
+	m.UserID = m.Localpart.UserID(server)
+	return m, err
+}
+
+// memberStates says what each state to filter by means; they are the keys of MemberStates.
+var memberStates = map[string]string{
+	"":            `true`,
+	"active":      `m.state <> 'deactivated'`,
+	"deactivated": `m.state = 'deactivated'`,
+	"locked":      `m.locked and m.state <> 'deactivated'`,
+	"admin":       `m.server_admin and m.state <> 'deactivated'`,
+	"pending": `(m.state = 'reserved' or m.localpart in
+		(select o.localpart from operations o where o.tenant_id = $1 and o.subject <> '' and o.finished_at is null))`,
+	"attention": `(m.failure <> '' or m.missing_at is not null)`,
+}
+
+// memberSorts says by what each order sorts. The name settles ties: without it a row could be on two pages, or on none.
+var memberSorts = map[string][2]string{ // ascending, descending
+	"name":    {`m.localpart`, `m.localpart desc`},
+	"created": {`m.created_at, m.localpart`, `m.created_at desc, m.localpart`},
+	"seen":    {`m.last_seen_at nulls first, m.localpart`, `m.last_seen_at desc nulls last, m.localpart`},
+	"storage": {`m.media_bytes, m.localpart`, `m.media_bytes desc, m.localpart`},
+}
+
+func orderOf(q controlplane.MemberQuery) string {
+	order, known := memberSorts[q.Sort]
+	if !known {
+		order = memberSorts["name"]
 	}
-	return collect(rows, func(row pgx.CollectableRow) (m controlplane.Member, err error) {
-		var server tenant.Domain
-		err = row.Scan(&m.Localpart, &server, &m.DisplayName, &m.Admin, &m.State, &m.CreatedAt, &m.Pending, &m.Failed)
-		m.UserID = m.Localpart.UserID(server)
-		return m, err
-	}, "list members")
+	if q.Descending {
+		return order[1]
+	}
+	return order[0]
 }
 
 const (
-	lockSeats  = `select status, plan_id from tenants where id = $1 for update`
-	countSeats = `
-select p.seats, (select count(*) from members where tenant_id = $1 and state in ('reserved', 'active')) from plans p where p.id = $2`
-	findMember   = `select state from members where tenant_id = $1 and localpart = $2`
-	insertMember = `insert into members (tenant_id, localpart, display_name, state) values ($1, $2, $3, 'reserved')`
-	setMember    = `update members set state = $3 where tenant_id = $1 and localpart = $2`
+	// The page is cut out before anything is joined to it: fifty look-ups, however long the list is.
+	searchMembers = `
+with m as (select * from members m where m.tenant_id = $1 and %s and ($2 = '' or m.localpart like $2 or m.display_name ilike $2)
+	order by %s limit $3 offset $4)
+select ` + memberColumns + ` from m ` + memberTables + ` order by %s`
+	countMatches = `
+select count(*) from members m where m.tenant_id = $1 and %s and ($2 = '' or m.localpart like $2 or m.display_name ilike $2)`
+	countMembers = `
+select count(*), count(*) filter (where m.state <> 'deactivated'), count(*) filter (where m.state = 'deactivated'),
+	count(*) filter (where m.locked and m.state <> 'deactivated'), count(*) filter (where m.server_admin and m.state <> 'deactivated'),
+	count(*) filter (where m.failure <> '' or m.missing_at is not null)
+from members m where m.tenant_id = $1`
+	countPending = `
+select count(*) from (
+	select localpart from members where tenant_id = $1 and state = 'reserved'
+	union select o.localpart from operations o join members m on m.tenant_id = o.tenant_id and m.localpart = o.localpart
+	where o.tenant_id = $1 and o.subject <> '' and o.finished_at is null) waiting`
+	lastSync = `select (select synced_at from member_syncs where tenant_id = $1)`
 )
 
-// RequestMember records an operation and its job; a seat it needs is reserved in the same transaction.
-func (s *Store) RequestMember(ctx context.Context, r controlplane.MemberRequest) (operation string, err error) {
-	err = s.inTx(ctx, "request member operation", func(tx pgx.Tx) error {
-		operation, err = s.requestMember(ctx, tx, r)
-		return err
-	})
-	return operation, err
+// SearchMembers gives one page of a tenant's members. Pages are counted, not remembered by their last row: the most a plan
+// sells is ten thousand members, of which the last page comes as fast as the first, and a page has an address that means
+// the same to everybody.
+func (s *Store) SearchMembers(ctx context.Context, id tenant.ID, q controlplane.MemberQuery) (page controlplane.MemberPage, err error) {
+	where, known := memberStates[q.State]
+	if !known {
+		q.State, where = "", memberStates[""]
+	}
+	like := ""
+	if q.Search != "" {
+		like = "%" + likeEscaper.Replace(q.Search) + "%"
+	}
+	order := orderOf(q)
+	rows, err := s.pool.Query(ctx, fmt.Sprintf(searchMembers, where, order, order), id, like, controlplane.MembersPerPage, (q.Page-1)*controlplane.MembersPerPage)
+	if err != nil {
+		return page, fmt.Errorf("search members of %s: %w", id, translate(err))
+	}
+	if page.Members, err = collect(rows, scanMember, "search members"); err != nil {
+		return page, err
+	}
+	if page.ByState, err = s.countMembers(ctx, id); err != nil {
+		return page, err
+	}
+	page.Total = page.ByState[q.State]
+	if like != "" {
+		if err := s.pool.QueryRow(ctx, fmt.Sprintf(countMatches, where), id, like).Scan(&page.Total); err != nil {
+			return page, fmt.Errorf("count members of %s: %w", id, translate(err))
+		}
+	}
+	if err := s.pool.QueryRow(ctx, lastSync, id).Scan(&page.SyncedAt); err != nil {
+		return page, fmt.Errorf("find the last look at %s: %w", id, translate(err))
+	}
+	return page, nil
 }
 
-func (s *Store) requestMember(ctx context.Context, tx pgx.Tx, r controlplane.MemberRequest) (string, error) {
-	// The lock on the tenant orders all reservations of its seats: of a hundred at the last seat one sees it free.
-	var (
-		status      tenant.Status
-		plan        tenant.PlanID
-		seats, used int
-	)
-	if err := tx.QueryRow(ctx, lockSeats, r.Tenant).Scan(&status, &plan); err != nil {
-		return "", err
-	}
-	// Counted by a statement of its own: one that waited for the lock still sees the other rows of before its wait, and a
-	// plan joined to a tenant that changed it meanwhile would not be found at all.
-	if err := tx.QueryRow(ctx, countSeats, r.Tenant, plan).Scan(&seats, &used); err != nil {
-		return "", err
-	}
-	if status != tenant.Active {
-		return "", &tenant.Fault{Kind: tenant.Conflict, Code: "status.not_active"}
-	}
-	if err := s.reserve(ctx, tx, r, used < seats); err != nil {
-		return "", err
-	}
-	operation, err := s.beginOperation(ctx, tx, newOperation{
-		tenant: r.Tenant, subject: "member " + string(r.Localpart), localpart: r.Localpart, kind: r.Kind,
-		actor: r.Actor, input: r.Input, sealed: r.Sealed,
-	})
-	if taken(err) {
-		return "", &tenant.Fault{Kind: tenant.Conflict, Code: "member.busy"}
+func (s *Store) countMembers(ctx context.Context, id tenant.ID) (map[string]int, error) {
+	var all, active, deactivated, locked, admin, attention, pending int
+	err := s.pool.QueryRow(ctx, countMembers, id).Scan(&all, &active, &deactivated, &locked, &admin, &attention)
+	if err == nil {
+		err = s.pool.QueryRow(ctx, countPending, id).Scan(&pending)
 	}
 	if err != nil {
-		return "", err
+		return nil, fmt.Errorf("count members of %s: %w", id, translate(err))
 	}
-	return operation, s.audit(ctx, tx, r.Actor, "member."+string(r.Kind), r.Tenant, map[string]any{"member": r.Localpart})
+	return map[string]int{
+		"": all, "active": active, "deactivated": deactivated, "locked": locked, "admin": admin, "attention": attention, "pending": pending,
+	}, nil
 }
 
-// reserve sets the member's row to what the operation will need, or refuses.
-func (s *Store) reserve(ctx context.Context, tx pgx.Tx, r controlplane.MemberRequest, free bool) error {
-	var state string
-	err := tx.QueryRow(ctx, findMember, r.Tenant, r.Localpart).Scan(&state)
-	unknown := errors.Is(err, pgx.ErrNoRows)
-	if err != nil && !unknown {
-		return err
+const (
+	findOneMember = `select ` + memberColumns + ` from members m ` + memberTables + ` where m.tenant_id = $1 and m.localpart = $2`
+	eachMember    = `select ` + memberColumns + ` from members m ` + memberTables + ` where m.tenant_id = $1 order by m.localpart`
+)
+
+// FindMember finds one member.
+func (s *Store) FindMember(ctx context.Context, id tenant.ID, who tenant.Localpart) (controlplane.Member, error) {
+	rows, err := s.pool.Query(ctx, findOneMember, id, who)
+	if err != nil {
+		return controlplane.Member{}, fmt.Errorf("find member of %s: %w", id, translate(err))
 	}
-	switch {
-	case r.Kind == controlplane.OperationCreate && !unknown:
-		return &tenant.Fault{Kind: tenant.Conflict, Code: "member.exists", Field: "localpart"}
-	case r.Kind != controlplane.OperationCreate && unknown:
-		return &tenant.Fault{Kind: tenant.NotFound, Code: "member.unknown"}
-	case r.Kind == controlplane.OperationSetPassword && state != "active",
-		r.Kind == controlplane.OperationDeactivate && state != "active",
-		r.Kind == controlplane.OperationReactivate && state != "deactivated":
-		return &tenant.Fault{Kind: tenant.Conflict, Code: "member.state"}
-	case (r.Kind == controlplane.OperationCreate || r.Kind == controlplane.OperationReactivate) && !free:
-		return &tenant.Fault{Kind: tenant.OverQuota, Code: "seats.full"}
+	m, err := pgx.CollectExactlyOneRow(rows, scanMember)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return m, &tenant.Fault{Kind: tenant.NotFound, Code: "member.unknown"}
 	}
-	switch r.Kind {
-	case controlplane.OperationCreate:
-		_, err = tx.Exec(ctx, insertMember, r.Tenant, r.Localpart, r.DisplayName)
-	case controlplane.OperationReactivate:
-		_, err = tx.Exec(ctx, setMember, r.Tenant, r.Localpart, "reserved")
-	default:
-		err = nil
+	if err != nil {
+		return m, fmt.Errorf("find member of %s: %w", id, translate(err))
 	}
-	return err
+	return m, nil
 }
 
-const deleteMember = `delete from members where tenant_id = $1 and localpart = $2 and state = 'reserved'`
-
-// settleMember makes of a member what the end of an operation says. A refused creation gives its seat back.
-func (s *Store) settleMember(ctx context.Context, tx pgx.Tx, o endedOperation) error {
-	if o.localpart == "" {
-		return nil
+// EachMember gives all members, one at a time.
+func (s *Store) EachMember(ctx context.Context, id tenant.ID, give func(controlplane.Member) error) error {
+	rows, err := s.pool.Query(ctx, eachMember, id)
+	if err != nil {
+		return fmt.Errorf("read members of %s: %w", id, translate(err))
 	}
-	if o.code != "" {
-		if err := s.audit(ctx, tx, controlplane.Hafen, "member."+string(o.kind)+".failed", o.tenant, map[string]any{"member": o.localpart, "code": o.code}); err != nil {
+	defer rows.Close()
+	for rows.Next() {
+		m, err := scanMember(rows)
+		if err != nil {
+			return fmt.Errorf("read members of %s: %w", id, err)
+		}
+		if err := give(m); err != nil {
 			return err
 		}
 	}
-	if o.kind == controlplane.OperationCreate && o.code != "" {
-		_, err := tx.Exec(ctx, deleteMember, o.tenant, o.localpart)
-		return err
-	}
-	if state := memberState(o.kind, o.code == ""); state != "" {
-		_, err := tx.Exec(ctx, setMember, o.tenant, o.localpart, state)
-		return err
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read members of %s: %w", id, translate(err))
 	}
 	return nil
 }
 
-// memberState is the state an operation leaves a member in; "" leaves it as it is.
-func memberState(kind controlplane.OperationKind, done bool) string {
-	switch {
-	case done && (kind == controlplane.OperationCreate || kind == controlplane.OperationReactivate):
-		return "active"
-	case done && kind == controlplane.OperationDeactivate, !done && kind == controlplane.OperationReactivate:
-		return "deactivated"
-	default:
-		return ""
-	}
-}
+const forgetMember = `
+delete from members m where m.tenant_id = $1 and m.localpart = $2 and m.missing_at is not null
+	and not exists (select from operations o where o.tenant_id = $1 and o.subject = 'member ' || $2 and o.finished_at is null)`
 
-const (
-	insertPasswordLink = `
-insert into tokens (hash, purpose, tenant_id, localpart, expires_at) values ($1, 'member_password', $2, $3, now() + $4::interval)`
-	memberIsActive   = `select exists (select from members where tenant_id = $1 and localpart = $2 and state = 'active')`
-	findPasswordLink = `
-select t.id, k.localpart, t.server_name, t.host, t.language, k.used_at is not null, k.expires_at <= now()
-from tokens k join tenants t on t.id = k.tenant_id where k.hash = $1 and k.purpose = 'member_password'`
-	usePasswordLink = `
-update tokens set used_at = now() where hash = $1 and purpose = 'member_password' and used_at is null and expires_at > now()`
-)
-
-// CreatePasswordLink makes a single-use token for a member to set their password.
-func (s *Store) CreatePasswordLink(ctx context.Context, actor controlplane.Actor, id tenant.ID, who tenant.Localpart, lifetime time.Duration) (string, error) {
-	token, hash := controlplane.NewToken()
-	err := s.inTx(ctx, "create password link", func(tx pgx.Tx) error {
-		var active bool
-		if err := tx.QueryRow(ctx, memberIsActive, id, who).Scan(&active); err != nil {
-			return err
-		}
-		if !active {
-			return &tenant.Fault{Kind: tenant.NotFound, Code: "member.unknown"}
-		}
-		if _, err := tx.Exec(ctx, insertPasswordLink, hash, id, who, lifetime); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx, actor, "member.password_link", id, map[string]any{"member": who})
-	})
-	return token, err
-}
-
-// FindPasswordLink looks a link up without using it.
-func (s *Store) FindPasswordLink(ctx context.Context, token string) (l controlplane.PasswordLink, err error) {
-	var used, expired bool
-	err = s.pool.QueryRow(ctx, findPasswordLink, controlplane.HashToken(token)).
-		Scan(&l.Tenant, &l.Localpart, &l.Server, &l.Host, &l.Language, &used, &expired)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return l, &tenant.Fault{Kind: tenant.NotFound, Code: "token.unknown"}
-	case err != nil:
-		return l, fmt.Errorf("find password link: %w", translate(err))
-	case used:
-		return l, &tenant.Fault{Kind: tenant.Conflict, Code: "token.used"}
-	case expired:
-		return l, &tenant.Fault{Kind: tenant.Conflict, Code: "token.expired"}
-	}
-	return l, nil
-}
-
-// UsePasswordLink uses the link up and records the operation.
-func (s *Store) UsePasswordLink(ctx context.Context, token string, sealed []byte) (operation string, err error) {
-	link, err := s.FindPasswordLink(ctx, token)
-	if err != nil {
-		return "", err
-	}
-	err = s.inTx(ctx, "use password link", func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, usePasswordLink, controlplane.HashToken(token))
+// ForgetMember removes the row of a member whose account is gone from the homeserver.
+func (s *Store) ForgetMember(ctx context.Context, actor controlplane.Actor, id tenant.ID, who tenant.Localpart) error {
+	return s.inTx(ctx, "forget member", func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, forgetMember, id, who)
 		if err != nil {
 			return err
 		}
 		if tag.RowsAffected() == 0 {
-			return &tenant.Fault{Kind: tenant.Conflict, Code: "token.used"}
+			return &tenant.Fault{Kind: tenant.Conflict, Code: "member.state"}
 		}
-		operation, err = s.requestMember(ctx, tx, controlplane.MemberRequest{
-			Actor: controlplane.Actor{Email: link.Localpart.UserID(link.Server)}, Tenant: link.Tenant, Localpart: link.Localpart,
-			Kind: controlplane.OperationSetPassword, Sealed: sealed,
-		})
-		return err
+		return s.audit(ctx, tx, actor, "member.forget", id, map[string]any{"member": who})
 	})
-	return operation, err
 }
 
 var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)

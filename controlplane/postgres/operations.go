@@ -143,7 +143,7 @@ func (s *Store) ReportOperation(ctx context.Context, id string, done, total int6
 const finishOperation = `
 update operations set finished_at = now(), code = $2, output = $3, sealed_password = null
 where id = $1 and finished_at is null
-returning tenant_id, localpart, kind, input`
+returning tenant_id, localpart, kind, input, coalesce(import_id::text, '')`
 
 // FinishOperation records the end of an operation, and what it makes of the member it was about.
 func (s *Store) FinishOperation(ctx context.Context, id, code string, output any) error {
@@ -156,23 +156,25 @@ func (s *Store) FinishOperation(ctx context.Context, id, code string, output any
 			ended endedOperation
 			in    []byte
 		)
-		err := tx.QueryRow(ctx, finishOperation, id, code, answer).Scan(&ended.tenant, &ended.localpart, &ended.kind, &in)
+		err := tx.QueryRow(ctx, finishOperation, id, code, answer).Scan(&ended.tenant, &ended.localpart, &ended.kind, &in, &ended.importID)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil // another attempt ended it
 		}
 		if err != nil {
 			return err
 		}
-		ended.code, ended.input = code, in
+		ended.id, ended.code, ended.input = id, code, in
 		return s.settleMember(ctx, tx, ended)
 	})
 }
 
 // endedOperation is one that has just ended.
 type endedOperation struct {
+	id        string
 	tenant    tenant.ID
 	localpart tenant.Localpart
 	kind      controlplane.OperationKind
 	input     []byte
+	importID  string // "" when it came from no file
 	code      string
 }

@@ -17,7 +17,7 @@ const serverColumns = `
 	t.id, t.account_id, a.email, t.server_name, t.host, d.tenant_id is not null, t.engine, t.status, coalesce(t.suspended_for, ''),
 	t.first_admin, t.language, t.failure_code, t.failure_detail, nullif(t.retry_at, 'infinity'), t.reconciled >= t.wanted,
 	t.created_at, t.active_at, t.delete_after,
-	(select count(*) from members m where m.tenant_id = t.id and m.state in ('reserved', 'active')),
+	seats_used(t.id),
 	coalesce(u.database_bytes, 0), coalesce(u.media_bytes, 0), u.measured_at, t.settings, ` + planColumns
 
 const serverTables = `

@@ -65,10 +65,12 @@ func (s *Store) WakeDue(ctx context.Context) (woken int, err error) {
 	return woken, err
 }
 
-// A server that does not run cannot answer: what is asked of it waits until it does.
+// A server that does not run cannot answer: what is asked of it waits until it does. Of an import only what is in the queue
+// already: each row that ends brings the next one.
 const wakeOperations = `
 select o.id::text from operations o join tenants t on t.id = o.tenant_id
 where o.finished_at is null and o.claimed_until < now() and o.created_at < now() - interval '10 seconds' and t.status = 'active'
+	and (o.import_id is null or o.claimed_until > '-infinity')
 order by o.created_at limit 200 for update of o skip locked`
 
 // WakeOperations enqueues operations whose worker was lost, or whose server was silent.

@@ -179,6 +179,10 @@ var buryRest = []string{
 	`delete from reserved_names where tenant_id = $1`,
 	`delete from tokens where tenant_id = $1`,
 	`delete from operations where tenant_id = $1`,
+	`delete from imports where tenant_id = $1`,
+	`delete from import_previews where tenant_id = $1`,
+	`delete from invites where tenant_id = $1`,
+	`delete from member_syncs where tenant_id = $1`,
 	`delete from members where tenant_id = $1`,
 	`delete from domains where tenant_id = $1`,
 	`delete from conditions where tenant_id = $1`,
@@ -253,8 +257,7 @@ const (
 	lockPlanChange = `select t.plan_id, t.status from tenants t where t.id = $1 for update`
 	setPlan        = `update tenants set plan_id = $2 where id = $1`
 	currentUsage   = `
-select (select count(*) from members where tenant_id = $1 and state in ('reserved', 'active')),
-	coalesce(u.database_bytes, 0), coalesce(u.media_bytes, 0)
+select seats_used($1), coalesce(u.database_bytes, 0), coalesce(u.media_bytes, 0)
 from (select) one left join lateral
 	(select database_bytes, media_bytes from usage where tenant_id = $1 order by measured_at desc limit 1) u on true`
 )

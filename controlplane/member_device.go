@@ -1,0 +1,23 @@
+package controlplane
+
+import (
+	"context"
+
+	"hafen/tenant"
+	"hafen/tenant/homeserver"
+)
+
+// Devices asks the homeserver which sessions a member has. Faults: server.unavailable, engine.unsupported.
+func (m *Members) Devices(ctx context.Context, actor Actor, id tenant.ID, localpart string) ([]homeserver.Device, error) {
+	if _, err := authorize(ctx, m.Store, actor, id, SeeMembers); err != nil {
+		return nil, err
+	}
+	var devices []homeserver.Device
+	_, done, err := operate(ctx, m.Store, m.Wait, OperationRequest{
+		Actor: actor, Tenant: id, Kind: OperationListDevices, Member: tenant.Localpart(localpart),
+	}, &devices)
+	if err == nil && !done {
+		err = &tenant.Fault{Kind: tenant.Unavailable, Code: "server.unavailable"}
+	}
+	return devices, err
+}

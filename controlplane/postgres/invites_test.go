@@ -1,0 +1,151 @@
+package postgres_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"hafen/controlplane"
+	"hafen/tenant"
+)
+
+func (w *world) invite(id tenant.ID, lifetime time.Duration) (controlplane.TokenHash, error) {
+	_, hash := controlplane.NewToken()
+	return hash, w.store.CreateInvite(w.ctx, controlplane.InviteRequest{
+		Actor: w.anna, Tenant: id, Link: controlplane.Link{Hash: hash, Lifetime: lifetime},
+	})
+}
+
+func (w *world) use(id tenant.ID, link controlplane.TokenHash, who tenant.Localpart) (string, error) {
+	return w.store.UseInvite(w.ctx, link, controlplane.MemberRequest{
+		Tenant: id, Localpart: who, Kind: controlplane.OperationCreate, Sealed: []byte("sealed"),
+	})
+}
+
+func (w *world) seats(id tenant.ID) int {
+	w.Helper()
+	return w.count(`select seats_used($1)`, id)
+}
+
+func TestAnInviteHoldsASeatUntilItIsOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	var links []controlplane.TokenHash
+	for range 4 {
+		link, err := w.invite(id, time.Hour)
+		w.must(err)
+		links = append(links, link)
+	}
+	_, err := w.invite(id, time.Hour)
+	w.wantFault(err, "seats.full")
+	_, err = w.request(id, "bert", controlplane.OperationCreate)
+	w.wantFault(err, "seats.full")
+
+	// One is used: its seat becomes the member's. One is withdrawn, one expires.
+	operation, err := w.use(id, links[0], "bert")
+	w.must(err)
+	if n := w.seats(id); n != 5 {
+		t.Fatalf("%d seats after a use", n)
+	}
+	w.carryOut(operation, "")
+	_, err = w.use(id, links[0], "carla")
+	w.wantFault(err, "token.used")
+	second, err := w.store.FindInvite(w.ctx, links[1])
+	w.must(err)
+	w.must(w.store.WithdrawInvite(w.ctx, w.anna, id, second.ID))
+	_, err = w.use(id, links[1], "carla")
+	w.wantFault(err, "token.withdrawn")
+	w.wantFault(w.store.WithdrawInvite(w.ctx, w.anna, id, second.ID), "invite.unknown")
+	w.exec(`update invites set expires_at = now() where hash = $1`, links[2])
+	_, err = w.use(id, links[2], "carla")
+	w.wantFault(err, "token.expired")
+	if n := w.seats(id); n != 3 {
+		t.Fatalf("%d seats are used, want those of Anna, Bert and the last invite", n)
+	}
+	_, err = w.use(id, []byte("unknown"), "carla")
+	w.wantFault(err, "token.unknown")
+}
+
+func TestATakenNameLeavesTheInviteOpen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	link, err := w.invite(id, time.Minute)
+	w.must(err)
+	_, err = w.use(id, link, "anna")
+	w.wantFault(err, "member.exists")
+	// The homeserver knows the name although we do not.
+	operation, err := w.use(id, link, "ghost")
+	w.must(err)
+	w.carryOut(operation, "member.exists")
+	invite, err := w.store.FindInvite(w.ctx, link)
+	w.must(err)
+	if !invite.Open() || w.seats(id) != 2 || w.memberState(id, "ghost") != "none" {
+		t.Fatalf("after a refusal: %+v, %d seats", invite, w.seats(id))
+	}
+	if time.Until(invite.ExpiresAt) < 50*time.Minute {
+		t.Error("there is no time to choose another name")
+	}
+	operation, err = w.use(id, link, "bert")
+	w.must(err)
+	w.carryOut(operation, "")
+	if invite, err = w.store.FindInvite(w.ctx, link); err != nil || invite.Open() || invite.Localpart != "bert" {
+		t.Fatalf("%+v %v", invite, err)
+	}
+}
+
+func TestAnInviteWorksOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	link, err := w.invite(id, time.Hour)
+	w.must(err)
+	var (
+		wait sync.WaitGroup
+		mu   sync.Mutex
+		won  int
+	)
+	for i := range 10 {
+		wait.Go(func() {
+			if _, err := w.use(id, link, tenant.Localpart("m"+string(rune('a'+i)))); err == nil {
+				mu.Lock()
+				won++
+				mu.Unlock()
+			}
+		})
+	}
+	wait.Wait()
+	if won != 1 || w.seats(id) != 2 {
+		t.Fatalf("used %d times, %d seats", won, w.seats(id))
+	}
+}
+
+func TestARenewedInviteHasOneLink(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	old, err := w.invite(id, time.Hour)
+	w.must(err)
+	w.exec(`update invites set expires_at = now()`)
+	for range 4 {
+		_, err := w.invite(id, time.Hour)
+		w.must(err)
+	}
+	list, err := w.store.ListInvites(w.ctx, id)
+	w.must(err)
+	if len(list) != 5 || !list[4].Expired {
+		t.Fatalf("the list %+v", list)
+	}
+	_, fresh := controlplane.NewToken()
+	renewal := controlplane.InviteRequest{Actor: w.anna, Tenant: id, Link: controlplane.Link{Hash: fresh, Lifetime: time.Hour}}
+	w.wantFault(w.store.RenewInvite(w.ctx, list[4].ID, renewal), "seats.full")
+	w.must(w.store.WithdrawInvite(w.ctx, w.anna, id, list[0].ID))
+	w.must(w.store.RenewInvite(w.ctx, list[4].ID, renewal))
+	_, err = w.store.FindInvite(w.ctx, old)
+	w.wantFault(err, "token.unknown")
+	_, err = w.use(id, fresh, "bert")
+	w.must(err)
+	w.wantFault(w.store.RenewInvite(w.ctx, list[4].ID, renewal), "invite.unknown")
+	w.wantFault(w.store.RenewInvite(w.ctx, "no-id", renewal), "invite.unknown")
+}
