@@ -104,6 +104,10 @@ func (r Request) prepare(ctx context.Context) (*http.Request, error) {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}
 	request.Header.Set("Content-Type", "application/json")
+	// As the edge says from where somebody comes: of a caller on its socket that says nothing Synapse knows no address, and
+	// fails.
+	request.Header.Set("X-Forwarded-For", "127.0.0.1")
+	request.Header.Set("X-Forwarded-Proto", "https")
 	if r.Token != "" {
 		request.Header.Set("Authorization", "Bearer "+r.Token)
 	}

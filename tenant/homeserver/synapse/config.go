@@ -57,7 +57,7 @@ func encode(value any) ([]byte, error) {
 }
 
 func configure(s homeserver.Setup) configuration {
-	c := configuration{
+	return configuration{
 		ServerName:    s.Spec.ServerName,
 		PublicBaseURL: "https://" + string(s.Spec.Host) + "/",
 		Listeners: []listener{{
@@ -87,11 +87,9 @@ func configure(s homeserver.Setup) configuration {
 		roomSettings:       configureRooms(s.Spec),
 		privacySettings:    configurePrivacy(s.Spec),
 		rateLimits:         limits(),
+		// Some sixty indexes are made after the first start, with a pause after each. Synapse's second is for large servers.
+		BackgroundUpdates: backgroundUpdates{Sleep: !s.Hurry, Pause: 100},
 	}
-	if s.Hurry {
-		c.BackgroundUpdates = &backgroundUpdates{Sleep: false}
-	}
-	return c
 }
 
 // resources are what is served. Media belong to both of these; without "federation" no other server has a way in.

@@ -3,8 +3,12 @@ package synapse
 import (
 	"context"
 	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"hafen/tenant"
+	"hafen/tenant/homeserver/admin"
 )
 
 // lifecycle opens and closes accounts.
@@ -34,7 +38,31 @@ func (l lifecycle) Reactivate(ctx context.Context, who tenant.Localpart, passwor
 	if err := checkPassword(password); err != nil {
 		return err
 	}
+	if err := l.awaitProfiles(ctx); err != nil {
+		return err
+	}
 	return l.change(ctx, "reactivate an account", who, map[string]any{"deactivated": false, "password": password, "logout_devices": true})
+}
+
+// An index that is made in the background in the first seconds of a server whose database is no copy of a template.
+const profilesSQL = `SELECT NOT EXISTS (SELECT FROM public.background_updates WHERE update_name = 'profiles_full_user_id_key_idx')`
+
+// awaitProfiles waits until Synapse can write the profile of an account that is there, for which it needs the index.
+func (l lifecycle) awaitProfiles(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		var ready bool
+		err := l.read(ctx, "look for an index", func(tx pgx.Tx) error { return tx.QueryRow(ctx, profilesSQL).Scan(&ready) })
+		if err != nil || ready {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return admin.Unavailable(ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // Lock implements [homeserver.Lifecycle].

@@ -14,7 +14,7 @@ func schema() homeserver.Schema {
 			"event_push_summary_stream_ordering", "federation_stream_position", "room_forgetter_stream_pos",
 			"stats_incremental_position", "user_directory_stream_pos",
 		},
-		// A new database has some sixty of them, mostly indexes, and Synapse pauses a second after each.
+		// A new database has some sixty of them, mostly indexes, and Synapse pauses after each.
 		Settled: `SELECT NOT EXISTS (SELECT FROM public.background_updates)`,
 	}
 }

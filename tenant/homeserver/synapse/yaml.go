@@ -30,11 +30,12 @@ type configuration struct {
 	privacySettings      `yaml:",inline"`
 	rateLimits           `yaml:",inline"`
 
-	BackgroundUpdates *backgroundUpdates `yaml:"background_updates,omitempty"`
+	BackgroundUpdates backgroundUpdates `yaml:"background_updates"`
 }
 
 type backgroundUpdates struct {
 	Sleep bool `yaml:"sleep_enabled"`
+	Pause int  `yaml:"sleep_duration_ms"`
 }
 
 type listener struct {
