@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/miekg/dns"
@@ -65,40 +63,4 @@ func ask(ctx context.Context, network, upstream string, question *dns.Msg) (*dns
 		return nil, errors.New("it answered another question")
 	}
 	return reply, nil
-}
-
-// Questions under way, for one tenant and in all: a homeserver joining a large room asks for hundreds of names, but not
-// at the expense of its neighbours.
-const (
-	maxQuestionsClient = 64
-	maxQuestions       = 1024
-)
-
-type clients struct {
-	mu    sync.Mutex
-	busy  map[netip.Addr]int
-	total int
-}
-
-func (c *clients) enter(client netip.Addr) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.total >= maxQuestions || c.busy[client] >= maxQuestionsClient {
-		return false
-	}
-	if c.busy == nil {
-		c.busy = map[netip.Addr]int{}
-	}
-	c.busy[client]++
-	c.total++
-	return true
-}
-
-func (c *clients) leave(client netip.Addr) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.total--
-	if c.busy[client]--; c.busy[client] == 0 {
-		delete(c.busy, client)
-	}
 }

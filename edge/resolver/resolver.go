@@ -57,7 +57,7 @@ type Resolver struct {
 	config  Config
 	packets net.PacketConn
 	streams net.Listener
-	clients clients
+	clients *clients // questions
 	forward forwarder
 }
 
@@ -74,7 +74,10 @@ func Open(config Config) (*Resolver, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Resolver{config: config, packets: packets, streams: streams, forward: forwarder{upstreams: config.Upstreams}}
+	r := &Resolver{
+		config: config, packets: packets, streams: guarded{streams, newClients(maxConnectionsClient, maxConnections)},
+		clients: newClients(maxQuestionsClient, maxQuestions), forward: forwarder{upstreams: config.Upstreams},
+	}
 	if slices.Contains(config.Upstreams, r.Addr().String()) {
 		r.close()
 		return nil, fmt.Errorf("resolver: %s is its own upstream", r.Addr())

@@ -312,6 +312,43 @@ func TestSilentUpstream(t *testing.T) {
 	}
 }
 
+// A container that was taken over may open connections without end; the process that serves them serves everybody.
+func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	server := start(t, resolver.Config{})
+	refused := func(conn net.Conn) bool {
+		conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+		_, err := conn.Read(make([]byte, 1))
+		return err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
+	}
+	dial := func(from byte) net.Conn {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, from)}}
+		conn, err := dialer.DialContext(t.Context(), "tcp", server)
+		must(t, err)
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	var open atomic.Int64
+	var all sync.WaitGroup
+	for range 200 {
+		conn := dial(1)
+		all.Go(func() {
+			if !refused(conn) {
+				open.Add(1)
+			}
+		})
+	}
+	if refused(dial(2)) {
+		t.Error("another client is refused")
+	}
+	all.Wait()
+	if n := open.Load(); n == 0 || n > 32 {
+		t.Errorf("one client has %d connections", n)
+	}
+	// Those the server has closed for being silent make room again.
+	eventually(t, "the client is let in again", func() bool { return !refused(dial(1)) })
+}
+
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	lookup := func(string) (netip.Addr, bool) { return netip.Addr{}, false }
@@ -344,6 +381,15 @@ func TestFromFile(t *testing.T) {
 	}
 	if _, err := resolver.FromFile(path + "x"); err == nil {
 		t.Error("a missing file is no error")
+	}
+}
+
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within a minute: %s", what)
+		}
 	}
 }
 
