@@ -33,9 +33,10 @@ type Config struct {
 	Drain time.Duration // how long Run lets requests finish when its context ends; 10 s
 	Stall time.Duration // how long a client may leave an answer unread before it is given up; 1 min
 
-	// ClientConnections is how many connections one address may have open; a share of what this process may open, and 8192
-	// at most. To be raised where clients come through a proxy that hides their addresses.
-	ClientConnections int
+	// ClientConnections is how many connections one address may have open: a share of what this process may open, and 8192
+	// at most. ClientRequests is how many requests it may have under way: 2048. To be raised where clients come through a
+	// proxy that hides their addresses.
+	ClientConnections, ClientRequests int
 
 	Log     *slog.Logger          // slog.Default()
 	Metrics prometheus.Registerer // none

@@ -12,6 +12,8 @@
 //     what is forwarded is then the untouched request target, because federation signatures cover it.
 //   - A name is served on a connection only if that connection's TLS handshake was for that name.
 //   - A stranger cannot cause a query: names and certificates come from memory, challenges are limited and well-formed.
+//   - No client holds more than a share of the connections and requests all of them may have, nor holds either for long
+//     without reading or sending.
 //   - The bytes of accepted uploads, those under way included, never exceed what a tenant's quota left at the last
 //     measurement.
 //

@@ -27,7 +27,9 @@ type Edge struct {
 	forwarder  *forwarder
 	challenges *challenges
 	dashboard  dashboardSite
-	clients    *connections
+
+	connections *shares
+	requests    *shares
 
 	index     atomic.Pointer[index]
 	occupants *occupants
@@ -58,7 +60,7 @@ func New(config Config) (*Edge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register the edge's metrics: %w", err)
 	}
-	e.clients = newConnections(config.ClientConnections, func() { e.metrics.refused("connections") })
+	e.connections, e.requests = newConnections(config.ClientConnections), newRequests(config.ClientRequests)
 	e.index.Store(&index{})
 	kept, err := e.copy.load()
 	if err != nil {
@@ -104,7 +106,7 @@ func (e *Edge) Run(ctx context.Context) error {
 // serve starts a server for each socket. One that fails stops the edge with its error.
 func (e *Edge) serve(sockets Sockets, stop context.CancelCauseFunc) []*http.Server {
 	on := func(listener string, handle http.HandlerFunc) *http.Server {
-		return e.server(e.metrics.count(listener, e.config.Stall, handle))
+		return e.server(e.metrics.count(listener, e.config.Stall, e.share(handle)))
 	}
 	plain := on(plainListener, e.servePlain)
 	clients := on(tlsListener, func(w http.ResponseWriter, r *http.Request) { e.serveTLS(w, r, false) })
@@ -112,7 +114,7 @@ func (e *Edge) serve(sockets Sockets, stop context.CancelCauseFunc) []*http.Serv
 	start := func(listeners []net.Listener, serve func(net.Listener) error) {
 		for _, listener := range listeners {
 			go func() {
-				if err := serve(e.clients.guard(listener)); !errors.Is(err, http.ErrServerClosed) {
+				if err := serve(e.guard(listener)); !errors.Is(err, http.ErrServerClosed) {
 					stop(fmt.Errorf("serve on %s: %w", listener.Addr(), err))
 				}
 			}()

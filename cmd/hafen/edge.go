@@ -70,7 +70,8 @@ func runEdge(ctx context.Context, s settings, dsn string, metrics prometheus.Reg
 		HTTP: s.listen(s.HTTPPort), HTTPS: s.listen(s.HTTPSPort), Federation: s.listen(s.FederationPort), Sockets: sockets,
 		Source: edgeSource{store}, Copy: s.edgeCopy(), Sealer: key,
 		Dashboard:       edge.Dashboard{Host: base, Backend: "unix:" + s.webSocket(), PlainHTTP: !s.Production},
-		PublicHTTPSPort: s.HTTPSPort, PublicFederationPort: s.FederationPort, ClientConnections: s.ClientMost, Log: log, Metrics: metrics,
+		PublicHTTPSPort: s.HTTPSPort, PublicFederationPort: s.FederationPort, ClientConnections: s.ClientMost, ClientRequests: s.ClientMost,
+		Log: log, Metrics: metrics,
 	})
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ type settings struct {
 	HTTPPort       int      `name:"http-port" help:"Port for HTTP." default:"80" env:"HAFEN_HTTP_PORT"`
 	HTTPSPort      int      `name:"https-port" help:"Port for HTTPS." default:"443" env:"HAFEN_HTTPS_PORT"`
 	FederationPort int      `help:"Port for other Matrix servers." default:"8448" env:"HAFEN_FEDERATION_PORT"`
-	ClientMost     int      `name:"client-connections" help:"Connections one address may have open; 0 for a fair share. Raise it where clients come through a proxy." env:"HAFEN_CLIENT_CONNECTIONS"`
+	ClientMost     int      `name:"client-most" help:"Connections, and requests at once, of one address; 0 for a fair share. Raise it where clients come through a proxy." env:"HAFEN_CLIENT_MOST"`
 	PublicAddress  []string `help:"Addresses of this machine on the internet, for customers' DNS records." env:"HAFEN_PUBLIC_ADDRESS"`
 
 	Bridge string `help:"Prefix of the network bridges of federating tenants." default:"hafen" env:"HAFEN_BRIDGE"`
