@@ -5,14 +5,16 @@ import (
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
+	"hafen/tenant/homeserver/admin"
 )
 
 type registration struct {
@@ -47,31 +49,19 @@ func (s *server) register(ctx context.Context, r registration) (session, error) 
 	return made, s.call(ctx, http.MethodPost, registerPath, "", r, &made)
 }
 
-// CreateControl implements [homeserver.Server]. The account is an administrator of Dendrite's, for resetting passwords.
-// Its own password is random and kept for logging in when the token is lost.
+// CreateControl implements [homeserver.Server]. The account is an administrator of Dendrite's. Its own password is random
+// and kept for logging in when the token is lost.
 func (s *server) CreateControl(ctx context.Context) ([]byte, error) {
 	made, err := s.register(ctx, registration{
 		User: string(tenant.ControlAccount), Password: string(s.Secrets[homeserver.ControlPassword]), Admin: true,
 	})
-	if refused(err, "M_USER_IN_USE") {
-		made, err = s.logIn(ctx)
+	if admin.Refused(err, "M_USER_IN_USE") {
+		made, err = s.logIn(ctx, controlDevice)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("dendrite: create the control account: %w", err)
 	}
 	return []byte(made.AccessToken), nil
-}
-
-// logIn gives a new token of the control account. The fixed device makes it replace the one before.
-func (s *server) logIn(ctx context.Context) (session, error) {
-	var made session
-	err := s.call(ctx, http.MethodPost, "/_matrix/client/v3/login", "", map[string]any{
-		"type":       "m.login.password",
-		"identifier": map[string]string{"type": "m.id.user", "user": string(tenant.ControlAccount)},
-		"password":   string(s.Secrets[homeserver.ControlPassword]),
-		"device_id":  "hafen",
-	}, &made)
-	return made, err
 }
 
 // Create implements [homeserver.Accounts].
@@ -83,46 +73,37 @@ func (s *server) Create(ctx context.Context, a homeserver.NewAccount) error {
 	if len(s.userID(a.Localpart)) > 254 {
 		return &tenant.Fault{Kind: tenant.Invalid, Code: "member.long", Field: "localpart"}
 	}
-	made, err := s.register(ctx, registration{User: string(a.Localpart), Password: a.Password, DisplayName: a.DisplayName})
-	if refused(err, "M_USER_IN_USE") {
+	made, err := s.register(ctx, registration{
+		User: string(a.Localpart), Password: a.Password, DisplayName: a.DisplayName, Admin: a.Admin,
+	})
+	if admin.Refused(err, "M_USER_IN_USE") {
 		return &tenant.Fault{Kind: tenant.Conflict, Code: "member.exists", Field: "localpart"}
 	}
 	if err != nil {
 		return fmt.Errorf("dendrite: create an account: %w", err)
 	}
 	// The session that came with it is nobody's.
-	if err := s.call(ctx, http.MethodPost, "/_matrix/client/v3/logout", made.AccessToken, struct{}{}, nil); err != nil {
+	if err := s.logOut(ctx, made.AccessToken); err != nil {
 		return fmt.Errorf("dendrite: end the session of a new account: %w", err)
 	}
 	return nil
 }
 
-// SetPassword implements [homeserver.Accounts].
+// SetPassword implements [homeserver.Accounts]. Dendrite's own way to end the sessions with it would leave the devices'
+// keys behind, so we end them ourselves.
 func (s *server) SetPassword(ctx context.Context, who tenant.Localpart, password string) error {
 	if err := checkPassword(password); err != nil {
 		return err
 	}
-	err := s.resetPassword(ctx, string(s.Secrets[homeserver.ControlToken]), who, password)
-	// The token may be older than a database that was restored: the password tells.
-	if refused(err, "M_UNKNOWN_TOKEN") || refused(err, "M_MISSING_TOKEN") {
-		fresh, lost := s.logIn(ctx)
-		if lost != nil {
-			return fmt.Errorf("dendrite: log in to the control account: %w", lost)
-		}
-		err = s.resetPassword(ctx, fresh.AccessToken, who, password)
-	}
-	if r, ok := errors.AsType[*refusal](err); ok && r.Status == http.StatusNotFound {
+	err := s.ask(ctx, http.MethodPost, "/_dendrite/admin/resetPassword/"+url.PathEscape(s.userID(who)),
+		map[string]any{"password": password, "logout_devices": false}, nil)
+	if admin.Missing(err) {
 		return unknown()
 	}
 	if err != nil {
 		return fmt.Errorf("dendrite: set a password: %w", err)
 	}
-	return nil
-}
-
-func (s *server) resetPassword(ctx context.Context, token string, who tenant.Localpart, password string) error {
-	return s.call(ctx, http.MethodPost, "/_dendrite/admin/resetPassword/"+url.PathEscape(s.userID(who)), token,
-		map[string]any{"password": password, "logout_devices": true}, nil)
+	return s.endSessions(ctx, who)
 }
 
 // checkPassword keeps to Dendrite's least length, and to the most that bcrypt takes: Dendrite itself lets more pass and
@@ -137,4 +118,62 @@ func checkPassword(password string) error {
 	return nil
 }
 
-func unknown() error { return &tenant.Fault{Kind: tenant.NotFound, Code: "member.unknown"} }
+const setAdminSQL = `
+UPDATE public.userapi_accounts SET account_type = CASE WHEN $3 THEN 3 ELSE 1 END
+ WHERE localpart = $1 AND server_name = $2 AND account_type IN (1, 3)`
+
+// SetAdmin implements [homeserver.Accounts]. Dendrite has no API for it, and reads the type of an account with every
+// request (userapi/internal, QueryAccessToken), so that it holds at once.
+func (s *server) SetAdmin(ctx context.Context, who tenant.Localpart, admin bool) error {
+	return s.inDatabase(ctx, "change who is an administrator", func(tx pgx.Tx) error {
+		changed, err := tx.Exec(ctx, setAdminSQL, string(who), string(s.Spec.ServerName), admin)
+		if err == nil && changed.RowsAffected() == 0 {
+			return unknown()
+		}
+		return err
+	})
+}
+
+const setDeactivatedSQL = `
+UPDATE public.userapi_accounts SET is_deactivated = $3 WHERE localpart = $1 AND server_name = $2`
+
+// Push targets, and tokens for other services.
+var forgetSQL = []string{
+	`DELETE FROM public.userapi_pushers WHERE localpart = $1 AND server_name = $2`,
+	`DELETE FROM public.userapi_openid_tokens WHERE localpart = $1 AND server_name = $2`,
+}
+
+// Deactivate implements [homeserver.Lifecycle]. The account is closed first: no session can begin while they are ended.
+// Dendrite cannot erase.
+func (s *server) Deactivate(ctx context.Context, who tenant.Localpart, erase bool) error {
+	if erase {
+		return &homeserver.Unsupported{Engine: tenant.Dendrite, Capability: homeserver.Erase}
+	}
+	err := s.inDatabase(ctx, "deactivate an account", func(tx pgx.Tx) error {
+		changed, err := tx.Exec(ctx, setDeactivatedSQL, string(who), string(s.Spec.ServerName), true)
+		if err == nil && changed.RowsAffected() == 0 {
+			return unknown()
+		}
+		for _, statement := range forgetSQL {
+			if err == nil {
+				_, err = tx.Exec(ctx, statement, string(who), string(s.Spec.ServerName))
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.endSessions(ctx, who)
+}
+
+// Reactivate implements [homeserver.Lifecycle]. The password first: between the two the account is still closed.
+func (s *server) Reactivate(ctx context.Context, who tenant.Localpart, password string) error {
+	if err := s.SetPassword(ctx, who, password); err != nil {
+		return err
+	}
+	return s.inDatabase(ctx, "reactivate an account", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, setDeactivatedSQL, string(who), string(s.Spec.ServerName), false)
+		return err
+	})
+}

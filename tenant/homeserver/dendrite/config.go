@@ -39,7 +39,7 @@ type (
 		DisableFederation bool          `yaml:"disable_federation"`
 		Presence          presence      `yaml:"presence"`
 		ReportStats       enabled       `yaml:"report_stats"`
-		ServerNotices     enabled       `yaml:"server_notices"`
+		ServerNotices     serverNotices `yaml:"server_notices"`
 		JetStream         jetStream     `yaml:"jetstream"`
 		Metrics           enabled       `yaml:"metrics"`
 		Sentry            enabled       `yaml:"sentry"`
@@ -61,6 +61,14 @@ type (
 	presence struct {
 		Inbound  bool `yaml:"enable_inbound"`
 		Outbound bool `yaml:"enable_outbound"`
+	}
+
+	serverNotices struct {
+		Enabled     bool             `yaml:"enabled"`
+		LocalPart   tenant.Localpart `yaml:"local_part"`
+		DisplayName string           `yaml:"display_name"`
+		AvatarURL   string           `yaml:"avatar_url"`
+		RoomName    string           `yaml:"room_name"`
 	}
 
 	jetStream struct {
@@ -177,7 +185,11 @@ func configureGlobal(s homeserver.Setup) global {
 		WellKnownClient:   "https://" + string(s.Spec.Host),
 		TrustedIDServers:  []string{},
 		DisableFederation: !s.Spec.Federates(),
-		JetStream:         jetStream{StoragePath: homeserver.DataDir + "/jetstream"},
+		// The server speaks in its own name, which is the same in every language.
+		ServerNotices: serverNotices{
+			Enabled: true, LocalPart: noticesAccount, DisplayName: string(s.Spec.ServerName), RoomName: string(s.Spec.ServerName),
+		},
+		JetStream: jetStream{StoragePath: homeserver.DataDir + "/jetstream"},
 	}
 }
 

@@ -1,11 +1,15 @@
 // Package dendrite runs tenants on Dendrite, the light engine.
 //
 // Dendrite has one way to make accounts without open registration, the shared secret, and an admin API that resets
-// passwords. For the rest, listing and deactivating, it has none; there the package works on Dendrite's tables, as the
-// tenant's own database role. Dendrite looks up the access token of every request in these tables and caches neither
-// tokens nor accounts, so a change there holds from the next request on.
+// passwords, deletes rooms and sends notices. For the rest it has none; there the package works on Dendrite's tables, as the
+// tenant's own database role: it reads all lists there, and writes who is deactivated and who is an administrator. Dendrite
+// looks up the access token and the account of every request in these tables and caches neither, so a change there holds
+// from the next request on. The tables are those of 0.15.2, which images/dendrite pins: */storage/postgres.
 //
-// The engine is in maintenance mode (0.15.2 is pinned in images/dendrite): it has no sliding sync and no single sign-on.
+// What Dendrite cannot do is not done on its tables either where that would be done by half: media has files, too; erasing
+// someone changes what others are shown; locking would end the sessions.
+//
+// The engine is in maintenance mode: it has no sliding sync and no single sign-on, no URL previews and no retention.
 package dendrite
 
 import (
@@ -51,7 +55,10 @@ func (Engine) Describe() homeserver.Description {
 			homeserver.DatabasePassword, homeserver.ControlPassword, signingKey, registrationSecret,
 		},
 		Schema: homeserver.Schema{Tables: []string{"db_migrations"}},
-		Capabilities: []homeserver.Capability{homeserver.Deactivate, homeserver.Reactivate, homeserver.ListAccounts},
+		Capabilities: []homeserver.Capability{
+			homeserver.ListAccounts, homeserver.SetAdmin, homeserver.Deactivate, homeserver.Reactivate, homeserver.ListDevices,
+			homeserver.SignOut, homeserver.ListRooms, homeserver.DeleteRoom, homeserver.ListMedia, homeserver.SendNotice,
+		},
 	}
 }
 

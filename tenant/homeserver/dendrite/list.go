@@ -2,8 +2,9 @@ package dendrite
 
 import (
 	"context"
-	"fmt"
-	"time"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -11,88 +12,124 @@ import (
 	"hafen/tenant/homeserver"
 )
 
-// What follows works on tables of Dendrite 0.15.2 (userapi/storage/postgres, mediaapi/storage/postgres). account_type is
-// 1 for a user, 2 for a guest, 3 for an administrator, 4 for an application service.
-
-const deactivateSQL = `
-UPDATE public.userapi_accounts SET is_deactivated = $3 WHERE localpart = $1 AND server_name = $2`
-
-// Sessions, push targets and tokens for other services, so that nothing the account holds opens anything.
-var endSessionsSQL = []string{
-	`DELETE FROM public.userapi_devices WHERE localpart = $1 AND server_name = $2`,
-	`DELETE FROM public.userapi_pushers WHERE localpart = $1 AND server_name = $2`,
-	`DELETE FROM public.userapi_openid_tokens WHERE localpart = $1 AND server_name = $2`,
-}
-
-// Deactivate implements [homeserver.Lifecycle]. Dendrite cannot erase.
-func (s *server) Deactivate(ctx context.Context, who tenant.Localpart, erase bool) error {
-	if erase {
-		return s.Limited.Deactivate(ctx, who, erase)
-	}
-	return s.inDatabase(ctx, "deactivate an account", func(tx pgx.Tx) error {
-		changed, err := tx.Exec(ctx, deactivateSQL, string(who), string(s.Spec.ServerName), true)
-		if err == nil && changed.RowsAffected() == 0 {
-			return unknown()
-		}
-		for _, statement := range endSessionsSQL {
-			if err == nil {
-				_, err = tx.Exec(ctx, statement, string(who), string(s.Spec.ServerName))
-			}
-		}
-		return err
-	})
-}
-
-// Reactivate implements [homeserver.Accounts]. The password first: between the two the account is still closed.
-func (s *server) Reactivate(ctx context.Context, who tenant.Localpart, password string) error {
-	if err := s.SetPassword(ctx, who, password); err != nil {
-		return err
-	}
-	return s.inDatabase(ctx, "reactivate an account", func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, deactivateSQL, string(who), string(s.Spec.ServerName), false)
-		return err
-	})
-}
-
-// Bounded in rows and in length: what is in these tables is for the tenant to say.
-const listSQL = `
-SELECT left(a.localpart, 255), left(coalesce(p.display_name, ''), 255), a.account_type = 3,
-       coalesce(a.is_deactivated, false), a.created_ts
+// The parts of the queries that list accounts. $1 is the server's name, $2 patterns to search by, $3 a state. Who is a
+// guest (type 2), of a bridge (4) or of Hafen's own is in no list.
+const (
+	accountsFromSQL = `
   FROM public.userapi_accounts a
   LEFT JOIN public.userapi_profiles p ON p.localpart = a.localpart AND p.server_name = a.server_name
- WHERE a.server_name = $1 AND a.localpart <> $2 AND a.account_type IN (1, 3)
- ORDER BY a.localpart LIMIT 10000`
+ WHERE a.server_name = $1 AND a.account_type IN (1, 3) AND a.localpart NOT LIKE 'hafen-%'
+   AND ($2::text[] IS NULL OR a.localpart ILIKE ANY ($2) OR p.display_name ILIKE ANY ($2))
+   AND CASE $3 WHEN 'active' THEN NOT coalesce(a.is_deactivated, false)
+               WHEN 'deactivated' THEN coalesce(a.is_deactivated, false)
+               WHEN 'admin' THEN a.account_type = 3
+               WHEN 'locked' THEN false
+               ELSE true END`
+	countAccountsSQL = `SELECT count(*)` + accountsFromSQL
+	// Bounded in length: what is in these tables is for the tenant to say.
+	listAccountsSQL = `
+SELECT left(a.localpart, 255), left(coalesce(p.display_name, ''), 255), a.account_type = 3,
+       coalesce(a.is_deactivated, false), a.created_ts, ` + lastSeenSQL + accountsFromSQL
+	lastSeenSQL = `
+       coalesce((SELECT max(d.last_seen_ts) FROM public.userapi_devices d
+                  WHERE d.localpart = a.localpart AND d.server_name = a.server_name), 0)`
+)
 
-// List implements [homeserver.Accounts].
-func (s *server) List(ctx context.Context, _ homeserver.AccountQuery) (homeserver.AccountPage, error) {
-	var list []homeserver.Account
+// The orders of a list. The local part decides between equals, so that turning pages shows each account once.
+var accountOrders = map[string]string{
+	"":        ` ORDER BY a.localpart COLLATE "C"`,
+	"created": ` ORDER BY a.created_ts, a.localpart COLLATE "C"`,
+	"seen":    ` ORDER BY ` + lastSeenSQL + `, a.localpart COLLATE "C"`,
+}
+
+var accountOrdersDescending = map[string]string{
+	"":        ` ORDER BY a.localpart COLLATE "C" DESC`,
+	"created": ` ORDER BY a.created_ts DESC, a.localpart COLLATE "C" DESC`,
+	"seen":    ` ORDER BY ` + lastSeenSQL + ` DESC, a.localpart COLLATE "C" DESC`,
+}
+
+const storedSQL = `
+SELECT user_id, sum(file_size_bytes)::bigint FROM public.mediaapi_media_repository
+ WHERE media_origin = $1 AND user_id = ANY ($2) GROUP BY user_id`
+
+// List implements [homeserver.Accounts]. Dendrite has no API for it.
+func (s *server) List(ctx context.Context, q homeserver.AccountQuery) (homeserver.AccountPage, error) {
+	var page homeserver.AccountPage
+	order := ordered(accountOrders, accountOrdersDescending, q.Sort, q.Descending)
 	err := s.inDatabase(ctx, "list the accounts", func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, listSQL, string(s.Spec.ServerName), string(tenant.ControlAccount))
+		given := []any{string(s.Spec.ServerName), patterns(q.Search), q.State}
+		if err := tx.QueryRow(ctx, countAccountsSQL, given...).Scan(&page.Total); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, listAccountsSQL+order+` LIMIT $4 OFFSET $5`, append(given, limit(q.Page), q.Offset)...)
 		if err != nil {
 			return err
 		}
-		list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (homeserver.Account, error) {
-			var a homeserver.Account
-			var name string
-			var created int64
-			err := row.Scan(&name, &a.DisplayName, &a.Admin, &a.Deactivated, &created)
-			a.Localpart, a.Created = tenant.Localpart(name), time.UnixMilli(created)
-			return a, err
-		})
-		return err
+		if page.Accounts, err = pgx.CollectRows(rows, readAccount); err != nil {
+			return err
+		}
+		return s.addStored(ctx, tx, page.Accounts)
 	})
-	return homeserver.AccountPage{Accounts: list, Total: len(list)}, err
+	return page, err
 }
 
-// inDatabase runs one transaction as the tenant's role.
-func (s *server) inDatabase(ctx context.Context, doing string, do func(pgx.Tx) error) error {
-	conn, err := s.Database(ctx)
-	if err != nil {
-		return unavailable(fmt.Errorf("dendrite: %s: %w", doing, err))
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	if err := pgx.BeginFunc(ctx, conn, do); err != nil {
-		return fmt.Errorf("dendrite: %s: %w", doing, err)
-	}
-	return nil
+func readAccount(row pgx.CollectableRow) (homeserver.Account, error) {
+	var a homeserver.Account
+	var name string
+	var created, seen int64
+	err := row.Scan(&name, &a.DisplayName, &a.Admin, &a.Deactivated, &created, &seen)
+	a.Localpart, a.Created, a.SeenAt = tenant.Localpart(name), moment(created), moment(seen)
+	return a, err
 }
+
+// addStored adds to the accounts of a page what each has stored. Dendrite's table has no index on who uploaded, so it is
+// read once for all of them.
+func (s *server) addStored(ctx context.Context, tx pgx.Tx, accounts []homeserver.Account) error {
+	ids := make([]string, len(accounts))
+	place := map[string]int{}
+	for i, a := range accounts {
+		ids[i] = s.userID(a.Localpart)
+		place[ids[i]] = i
+	}
+	rows, err := tx.Query(ctx, storedSQL, string(s.Spec.ServerName), ids)
+	if err != nil {
+		return err
+	}
+	var id string
+	var bytes int64
+	_, err = pgx.ForEachRow(rows, []any{&id, &bytes}, func() error {
+		accounts[place[id]].MediaBytes = bytes
+		return nil
+	})
+	return err
+}
+
+// ordered picks a constant order; what is unheard of is by name.
+func ordered(up, down map[string]string, sort string, descending bool) string {
+	orders := up
+	if descending {
+		orders = down
+	}
+	if order, ok := orders[sort]; ok {
+		return order
+	}
+	return orders[""]
+}
+
+// patterns are those a search is made with, for ILIKE; nil for a search for nothing. Databases of tenants have the C
+// locale, which knows upper and lower case of ASCII alone, so letters beyond it are tried in the ways they are written.
+func patterns(search string) []string {
+	if search == "" {
+		return nil
+	}
+	lower := strings.ToLower(search)
+	first, size := utf8.DecodeRuneInString(lower)
+	var list []string
+	for _, spelling := range []string{search, lower, strings.ToUpper(search), string(unicode.ToUpper(first)) + lower[size:]} {
+		list = append(list, "%"+literal.Replace(spelling)+"%")
+	}
+	return list
+}
+
+// literal takes the meaning from what LIKE would read as a pattern.
+var literal = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
