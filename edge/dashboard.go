@@ -38,7 +38,7 @@ func (e *Edge) serveDashboard(w http.ResponseWriter, r *http.Request) {
 		case errors.Is(p.body.failure(), errClientLeft), r.Context().Err() != nil:
 			panic(http.ErrAbortHandler)
 		default:
-			e.log.Warn("edge forwards to the dashboard in vain", "error", err)
+			e.complain(p.room, "edge forwards to the dashboard in vain", r, err)
 			w.Header().Set("Retry-After", "5")
 			http.Error(w, "Hafen is starting. Please try again in a moment.", http.StatusServiceUnavailable)
 		}

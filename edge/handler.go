@@ -140,11 +140,18 @@ func (e *Edge) explain(w http.ResponseWriter, r *http.Request, p *passage, err e
 		// The client has left. net/http knows how to end such a request without a word.
 		panic(http.ErrAbortHandler)
 	case errors.Is(err, errAway), errors.Is(err, errCrowded):
-		e.log.Warn("edge refuses a request: the homeserver is away", "host", r.Host, "error", err)
+		e.complain(p.room, "edge refuses requests: the homeserver is away", r, err)
 		e.refuse(w, r, starting)
 	default:
-		e.log.Warn("edge forwards a request in vain", "host", r.Host, "error", err)
+		e.complain(p.room, "edge forwards requests in vain", r, err)
 		e.refuse(w, r, brokenBackend)
+	}
+}
+
+// complain logs what is wrong with one backend, once in a while: whoever asks again and again must not fill the log.
+func (e *Edge) complain(about *waitingRoom, what string, r *http.Request, err error) {
+	if about.mayComplain(e.config.Now()) {
+		e.log.Warn(what, "host", r.Host, "error", err)
 	}
 }
 

@@ -33,6 +33,21 @@ type waitingRoom struct {
 	waiting int
 	opened  chan struct{} // closed when the homeserver answers; nil while nobody waits
 	leave   context.CancelFunc
+
+	complaint time.Time // the last one
+}
+
+// How often the log is told that a homeserver is away.
+const complainInterval = 10 * time.Second
+
+func (w *waitingRoom) mayComplain(now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if now.Sub(w.complaint) < complainInterval {
+		return false
+	}
+	w.complaint = now
+	return true
 }
 
 // wait returns nil when the homeserver accepts connections, errCrowded at once when the room is full, or ctx's end.

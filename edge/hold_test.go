@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -354,4 +355,41 @@ func TestHeadersOfAnswersAreBounded(t *testing.T) {
 		}
 	})
 	get(t, w.client(t, w.https, true), "https://alpha.example.org/_matrix/client/versions").isRefusal(t, 502, "M_UNKNOWN")
+}
+
+// A server that is down for long is asked by strangers all the while; they must not fill the operator's disk with lines.
+func TestComplaintsAreFew(t *testing.T) {
+	t.Parallel()
+	var lines lineCounter
+	w := newWorld(t, func(c *edge.Config, _ *source) {
+		c.Hold, c.Log = time.Millisecond, slog.New(slog.NewTextHandler(&lines, nil))
+	})
+	w.alpha.stop()
+	client := w.client(t, w.https, true)
+	for range 50 {
+		get(t, client, "https://alpha.example.org/_matrix/client/versions").isRefusal(t, 503, "M_UNKNOWN")
+	}
+	w.beta.stop()
+	get(t, client, "https://beta.example.org/_matrix/client/versions").isRefusal(t, 503, "M_UNKNOWN")
+	if alpha, beta := lines.count("host=alpha"), lines.count("host=beta"); alpha != 1 || beta != 1 {
+		t.Errorf("%d lines about alpha, %d about beta", alpha, beta)
+	}
+}
+
+// lineCounter keeps what is logged.
+type lineCounter struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lineCounter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lineCounter) count(word string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), word)
 }
