@@ -46,7 +46,7 @@ gallery: hafen ## show every page with sample data, without database or Docker
 
 .PHONY: images
 images: setup hafen ## build the images the tenants run
-	@$(HAFEN) image --make-only
+	@$(if $(ROOT),$(HAFEN) image --make-only)
 	@$(ROOT) $(HAFEN) image
 
 .PHONY: doctor

@@ -91,6 +91,7 @@ var ErrAbsent = errors.New("the tenant image is missing; mend it with: make imag
 // Engine is the part of Docker's client used here.
 type Engine interface {
 	ImageInspect(ctx context.Context, reference string, options ...client.ImageInspectOption) (image.InspectResponse, error)
+	ImagePull(ctx context.Context, reference string, options image.PullOptions) (io.ReadCloser, error)
 	ImageLoad(ctx context.Context, archive io.Reader, options ...client.ImageLoadOption) (image.LoadResponse, error)
 }
 
@@ -264,7 +265,15 @@ func (r Recipe) load(ctx context.Context, docker Engine, from contents) error {
 		return fmt.Errorf("load image %s: %w", r.Reference, err)
 	}
 	defer answer.Body.Close()
-	for lines := json.NewDecoder(answer.Body); ; {
+	if err := failure(answer.Body); err != nil {
+		return fmt.Errorf("load image %s: %w", r.Reference, err)
+	}
+	return nil
+}
+
+// failure is the one that the engine reports inside an answer.
+func failure(answer io.Reader) error {
+	for lines := json.NewDecoder(answer); ; {
 		var line struct {
 			Error string `json:"error"`
 		}
@@ -273,10 +282,10 @@ func (r Recipe) load(ctx context.Context, docker Engine, from contents) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("load image %s: read the engine's answer: %w", r.Reference, err)
+			return fmt.Errorf("read the engine's answer: %w", err)
 		}
 		if line.Error != "" {
-			return fmt.Errorf("load image %s: %s", r.Reference, line.Error)
+			return errors.New(line.Error)
 		}
 	}
 }

@@ -30,6 +30,7 @@ import (
 
 // controlplaneSettings are what only the control plane needs.
 type controlplaneSettings struct {
+	imageSettings
 	Certificates    string        `help:"Where certificates come from: acme, or local, an authority of this machine. Trial: local." enum:"auto,acme,local" default:"auto" env:"HAFEN_CERTIFICATES"`
 	ACMEDirectory   string        `name:"acme-directory" help:"Directory URL of the ACME authority; Let's Encrypt when empty." env:"HAFEN_ACME_DIRECTORY"`
 	ACMERoots       string        `name:"acme-roots" help:"File of authorities that the ACME directory's own certificate is checked with." env:"HAFEN_ACME_ROOTS" type:"path"`
@@ -117,7 +118,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	}
 	owner := s.owner()
 	reconciler := controlplane.NewReconciler(controlplane.ReconcilerConfig{
-		Store: store, Provisioner: prov, Image: imageOf, Contact: s.Contact, Owner: owner, Log: log, At: atStep,
+		Store: store, Provisioner: prov, Image: c.imageOf, Contact: s.Contact, Owner: owner, Log: log, At: atStep,
 	})
 	texts := web.MailTexts{PublicURL: s.publicURL(), Payee: w.payee()}
 	workers := river.NewWorkers()
@@ -147,7 +148,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	l := &loops{store: store, provisioner: prov, jobs: jobs}
 	l.run = func(ctx context.Context) error {
 		return l.work(ctx, []func(context.Context) error{
-			(&templateKeeper{provisioner: prov, engines: c.templates(), image: imageOf, log: log}).run,
+			(&templateKeeper{provisioner: prov, engines: c.templates(), image: c.imageOf, log: log}).run,
 			(&controlplane.Sweeper{Store: store, Owner: owner, Log: log}).Run,
 			(&controlplane.DomainWatcher{Store: store, Checker: checker, Log: log}).Run,
 			(&controlplane.Meter{Store: store, Reader: prov, Every: c.Meter, Log: log}).Run,
@@ -272,24 +273,6 @@ func (a acmeAccounts) Load(ctx context.Context, directory string) (acme.Account,
 
 func (a acmeAccounts) Store(ctx context.Context, directory string, account acme.Account) error {
 	return a.store.StoreACMEAccount(ctx, directory, postgres.ACMEAccount(account))
-}
-
-func imageOf(engine tenant.EngineName) (string, error) {
-	docker, err := dockerClient("")
-	if err != nil {
-		return "", &tenant.Failure{Disposition: tenant.Retry, Code: "docker_absent", Err: err}
-	}
-	defer docker.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	id, err := images.Find(ctx, docker, string(engine))
-	if errors.Is(err, images.ErrAbsent) {
-		return "", &tenant.Failure{Disposition: tenant.Retry, Code: "image_absent", Err: err}
-	}
-	if err != nil {
-		return "", &tenant.Failure{Disposition: tenant.Retry, Code: "docker_absent", Err: err}
-	}
-	return id, nil
 }
 
 // networkKeeper puts bridge and firewall back when somebody has taken them away.

@@ -12,7 +12,10 @@ import (
 )
 
 // doctorCommand is `hafen doctor`: one line for each thing Hafen needs from the machine, and the command that mends it.
-type doctorCommand struct{ settings }
+type doctorCommand struct {
+	settings
+	imageSettings
+}
 
 // Help is shown by `hafen doctor --help`.
 func (doctorCommand) Help() string {
@@ -28,8 +31,8 @@ func (c doctorCommand) checks() []check {
 	checks := []check{
 		rootCheck(os.Geteuid()),
 		dockerCheck(os.Getenv("DOCKER_HOST")),
-		imageCheck(os.Getenv("DOCKER_HOST"), images.Synapse),
-		imageCheck(os.Getenv("DOCKER_HOST"), images.Dendrite),
+		imageCheck(os.Getenv("DOCKER_HOST"), images.Synapse, c.imageSettings),
+		imageCheck(os.Getenv("DOCKER_HOST"), images.Dendrite, c.imageSettings),
 	}
 	if c.DatabaseURL != "" {
 		checks = append(checks, databaseCheck(c.DatabaseURL))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,21 +58,25 @@ func dockerCheck(host string) check {
 	}}
 }
 
-func imageCheck(host, engine string) check {
+func imageCheck(host, engine string, chosen imageSettings) check {
 	return check{"image of " + engine, func(ctx context.Context) (string, error) {
 		docker, err := dockerClient(host)
 		if err != nil {
 			return "", err
 		}
 		defer docker.Close()
-		id, err := images.Find(ctx, docker, engine)
+		name := cmp.Or(chosen.named(engine), images.Reference(engine))
+		id, err := chosen.findImage(ctx, docker, engine)
 		if errors.Is(err, images.ErrAbsent) {
-			return "", ailment{wrong: images.Reference(engine) + " is not there", mend: "make images"}
+			return "", ailment{wrong: name + " is not there", mend: "make images"}
+		}
+		if errors.Is(err, images.ErrForeign) {
+			return "", ailment{wrong: err.Error(), mend: "name another one, or none: then the image made by `make images` is used"}
 		}
 		if err != nil {
 			return "", ailment{wrong: "Docker does not answer", mend: "scripts/setup, then make images"}
 		}
-		return images.Reference(engine) + " " + id, nil
+		return name + " " + id, nil
 	}}
 }
 

@@ -51,13 +51,13 @@ func TestDocker(t *testing.T) {
 	healthy(t, dockerCheck(os.Getenv("DOCKER_HOST")), "API 1.")
 	ill(t, dockerCheck("unix:///nonexistent/docker.sock"), "no daemon answers at unix:///nonexistent/docker.sock", "scripts/setup")
 	ill(t, dockerCheck("nonsense"), "unset DOCKER_HOST")
-	ill(t, imageCheck("unix:///nonexistent/docker.sock", images.Synapse), "Docker does not answer")
+	ill(t, imageCheck("unix:///nonexistent/docker.sock", images.Synapse, imageSettings{}), "Docker does not answer")
 }
 
 func TestImage(t *testing.T) {
 	t.Parallel()
 	for _, engine := range images.Engines() {
-		healthy(t, imageCheck(os.Getenv("DOCKER_HOST"), engine), "sha256:")
+		healthy(t, imageCheck(os.Getenv("DOCKER_HOST"), engine, imageSettings{}), "sha256:")
 	}
 }
 

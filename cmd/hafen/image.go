@@ -8,8 +8,9 @@ import (
 	"hafen/images"
 )
 
-// imageCommand is `hafen image`: it makes the images the tenants run and prints their IDs.
+// imageCommand is `hafen image`: it makes the images the tenants run, or pulls those the operator names, and prints their IDs.
 type imageCommand struct {
+	imageSettings
 	Source   string `help:"Directory images/ of a checkout of Hafen." default:"images" type:"path"`
 	Cache    string `help:"Directory for what is compiled and laid out." default:".cache" env:"HAFEN_CACHE" type:"path"`
 	MakeOnly bool   `help:"Only make what goes into the images, which needs no right to use Docker."`
@@ -19,6 +20,9 @@ type imageCommand struct {
 func (c imageCommand) Run(ctx context.Context) error {
 	if c.MakeOnly {
 		for _, engine := range images.Engines() {
+			if c.named(engine) != "" {
+				continue
+			}
 			if _, err := c.recipe(engine).Make(ctx); err != nil {
 				return err
 			}
@@ -31,13 +35,22 @@ func (c imageCommand) Run(ctx context.Context) error {
 	}
 	defer docker.Close()
 	for _, engine := range images.Engines() {
-		id, err := c.recipe(engine).Ensure(ctx, docker)
+		name, id, err := c.ensure(ctx, docker, engine)
 		if err != nil {
 			return err
 		}
-		fmt.Println(images.Reference(engine), id)
+		fmt.Println(name, id)
 	}
 	return nil
+}
+
+func (c imageCommand) ensure(ctx context.Context, docker images.Engine, engine string) (name, id string, err error) {
+	if name = c.named(engine); name != "" {
+		id, err = images.Pull(ctx, docker, engine, name)
+		return name, id, err
+	}
+	id, err = c.recipe(engine).Ensure(ctx, docker)
+	return images.Reference(engine), id, err
 }
 
 func (c imageCommand) recipe(engine string) images.Recipe {
