@@ -7,6 +7,7 @@ type (
 		DisableExisting bool                  `yaml:"disable_existing_loggers"`
 		Formatters      map[string]logFormat  `yaml:"formatters"`
 		Handlers        map[string]logHandler `yaml:"handlers"`
+		Loggers         map[string]logLevel   `yaml:"loggers"`
 		Root            logLevel              `yaml:"root"`
 	}
 
@@ -22,7 +23,7 @@ type (
 
 	logLevel struct {
 		Level    string   `yaml:"level"`
-		Handlers []string `yaml:"handlers"`
+		Handlers []string `yaml:"handlers,omitempty"`
 	}
 )
 
@@ -36,6 +37,10 @@ func logging() logConfiguration {
 		},
 		Handlers: map[string]logHandler{
 			"out": {Class: "logging.StreamHandler", Formatter: "line", Stream: "ext://sys.stdout"},
+		},
+		Loggers: map[string]logLevel{
+			// A line for each token that is none: of every app that was signed out, and for whoever wants to fill the log.
+			"synapse.api.auth.internal": {Level: "ERROR"},
 		},
 		Root: logLevel{Level: "WARNING", Handlers: []string{"out"}},
 	}
