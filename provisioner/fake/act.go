@@ -53,8 +53,9 @@ func (w *World) createAdministrator(ctx context.Context, spec tenant.Spec) error
 		return &tenant.Failure{Disposition: tenant.Retry, Code: "server_silent", Err: errNotReady}
 	}
 	_ = o.accounts.create(homeserver.NewAccount{Localpart: spec.FirstAdmin, Password: "known to nobody"}, w.config.Now()) // there already: fine
+	token := o.accounts.begin(tenant.ControlAccount)
 	w.mu.Unlock()
-	return w.config.Secrets.Store(ctx, spec.ID, map[string][]byte{tokenName: []byte("token")})
+	return w.config.Secrets.Store(ctx, spec.ID, map[string][]byte{tokenName: []byte(token)})
 }
 
 // act does what concerns the objects alone.

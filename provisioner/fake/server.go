@@ -1,15 +1,24 @@
 package fake
 
 import (
-	"cmp"
 	"context"
-	"maps"
-	"slices"
+	"crypto/rand"
 	"time"
 
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
 )
+
+// Describe says what a homeserver in memory can do, whatever engine its spec names: it keeps accounts, and neither rooms
+// nor media.
+func Describe(name tenant.EngineName) homeserver.Description {
+	return homeserver.Description{
+		Name: name, Version: "in memory",
+		Capabilities: []homeserver.Capability{
+			homeserver.ListAccounts, homeserver.SetAdmin, homeserver.Deactivate, homeserver.Reactivate, homeserver.Lock,
+		},
+	}
+}
 
 // server is a tenant's homeserver in memory.
 type server struct {
@@ -18,13 +27,18 @@ type server struct {
 	spec  tenant.Spec
 }
 
+// accounts are those of one homeserver. The control account has sessions only, so it is in no list.
 type accounts struct {
 	byName    map[tenant.Localpart]homeserver.Account
 	passwords map[tenant.Localpart]string
+	sessions  map[string]tenant.Localpart // by token
 }
 
 func newAccounts() *accounts {
-	return &accounts{byName: map[tenant.Localpart]homeserver.Account{}, passwords: map[tenant.Localpart]string{}}
+	return &accounts{
+		byName: map[tenant.Localpart]homeserver.Account{}, passwords: map[tenant.Localpart]string{},
+		sessions: map[string]tenant.Localpart{},
+	}
 }
 
 func (a *accounts) create(n homeserver.NewAccount, now time.Time) error {
@@ -34,14 +48,33 @@ func (a *accounts) create(n homeserver.NewAccount, now time.Time) error {
 	if _, there := a.byName[n.Localpart]; there {
 		return &tenant.Fault{Kind: tenant.Conflict, Code: "member.exists", Field: "localpart"}
 	}
-	a.byName[n.Localpart] = homeserver.Account{Localpart: n.Localpart, DisplayName: n.DisplayName, Created: now}
+	a.byName[n.Localpart] = homeserver.Account{Localpart: n.Localpart, DisplayName: n.DisplayName, Admin: n.Admin, Created: now}
 	a.passwords[n.Localpart] = n.Password
 	return nil
 }
 
+// begin opens a session.
+func (a *accounts) begin(who tenant.Localpart) (token string) {
+	token = rand.Text()
+	a.sessions[token] = who
+	return token
+}
+
+// end closes all sessions of somebody.
+func (a *accounts) end(who tenant.Localpart) {
+	for token, owner := range a.sessions {
+		if owner == who {
+			delete(a.sessions, token)
+		}
+	}
+}
+
 func checkPassword(password string) error {
-	if len(password) < 8 {
+	switch {
+	case len(password) < 8:
 		return &tenant.Fault{Kind: tenant.Invalid, Code: "password.short", Field: "password"}
+	case len(password) > 72: // as with the real engines
+		return &tenant.Fault{Kind: tenant.Invalid, Code: "password.long", Field: "password"}
 	}
 	return nil
 }
@@ -83,12 +116,19 @@ func (s *server) change(who tenant.Localpart, do func(*homeserver.Account, *acco
 func (s *server) Ready(context.Context) error { return s.with(func(*accounts) error { return nil }) }
 
 // CreateControl implements homeserver.Server.
-func (s *server) CreateControl(ctx context.Context) ([]byte, error) {
-	return []byte("token"), s.Ready(ctx)
+func (s *server) CreateControl(context.Context) (token []byte, err error) {
+	err = s.with(func(a *accounts) error {
+		token = []byte(a.begin(tenant.ControlAccount))
+		return nil
+	})
+	return token, err
 }
 
 // Create implements homeserver.Accounts.
 func (s *server) Create(_ context.Context, n homeserver.NewAccount) error {
+	if len(n.Localpart.UserID(s.spec.ServerName)) > 255 { // the specification's most
+		return &tenant.Fault{Kind: tenant.Invalid, Code: "member.long", Field: "localpart"}
+	}
 	return s.with(func(a *accounts) error { return a.create(n, s.world.config.Now()) })
 }
 
@@ -99,19 +139,32 @@ func (s *server) SetPassword(_ context.Context, who tenant.Localpart, password s
 			return err
 		}
 		a.passwords[who] = password
+		a.end(who)
 		return nil
 	})
 }
 
-// Deactivate implements homeserver.Accounts.
-func (s *server) Deactivate(_ context.Context, who tenant.Localpart, _ bool) error {
+// SetAdmin implements homeserver.Accounts.
+func (s *server) SetAdmin(_ context.Context, who tenant.Localpart, admin bool) error {
 	return s.change(who, func(account *homeserver.Account, _ *accounts) error {
-		account.Deactivated = true
+		account.Admin = admin
 		return nil
 	})
 }
 
-// Reactivate implements homeserver.Accounts.
+// Deactivate implements homeserver.Lifecycle.
+func (s *server) Deactivate(ctx context.Context, who tenant.Localpart, erase bool) error {
+	if erase {
+		return &homeserver.Unsupported{Engine: s.spec.Engine, Capability: homeserver.Erase}
+	}
+	return s.change(who, func(account *homeserver.Account, a *accounts) error {
+		account.Deactivated = true
+		a.end(who)
+		return nil
+	})
+}
+
+// Reactivate implements homeserver.Lifecycle.
 func (s *server) Reactivate(_ context.Context, who tenant.Localpart, password string) error {
 	return s.change(who, func(account *homeserver.Account, a *accounts) error {
 		if err := checkPassword(password); err != nil {
@@ -122,14 +175,10 @@ func (s *server) Reactivate(_ context.Context, who tenant.Localpart, password st
 	})
 }
 
-// List implements homeserver.Accounts.
-func (s *server) List(context.Context, homeserver.AccountQuery) (homeserver.AccountPage, error) {
-	var list []homeserver.Account
-	err := s.with(func(a *accounts) error {
-		list = slices.SortedFunc(maps.Values(a.byName), func(x, y homeserver.Account) int {
-			return cmp.Compare(x.Localpart, y.Localpart)
-		})
+// Lock implements homeserver.Lifecycle.
+func (s *server) Lock(_ context.Context, who tenant.Localpart, locked bool) error {
+	return s.change(who, func(account *homeserver.Account, _ *accounts) error {
+		account.Locked = locked
 		return nil
 	})
-	return homeserver.AccountPage{Accounts: list, Total: len(list)}, err
 }

@@ -36,7 +36,10 @@ func stopped(t *testing.T, b *Bed) {
 		must(t, s.Notify(ctx, told.Localpart, "before the stop", once))
 		told.hears(t, "before the stop")
 	}
-	room := m.room(t, map[string]any{"preset": "private_chat"})
+	room := "!any:" + string(s.Name)
+	if b.About.Supports(homeserver.DeleteRoom) {
+		room = m.room(t, map[string]any{"preset": "private_chat"})
+	}
 	s.Stop(t)
 	unborn := s.stranger("unborn")
 	expectFault(t, s.Ready(ctx), "server.unavailable")
