@@ -238,8 +238,8 @@ func TestPasskeysAreManaged(t *testing.T) {
 	wantFault(t, p.RenamePasskey(t.Context(), anna, id, " "), tenant.Invalid, "passkey.name")
 	wantFault(t, p.RenamePasskey(t.Context(), anna, id, strings.Repeat("ä", 61)), tenant.Invalid, "passkey.name")
 	for _, foreign := range []string{id, "x", "00000000-0000-4000-8000-000000000000"} {
-		wantFault(t, p.RenamePasskey(t.Context(), ben, foreign, "mine"), tenant.NotFound, "twostep.none")
-		wantFault(t, p.RemovePasskey(t.Context(), ben, foreign), tenant.NotFound, "twostep.none")
+		wantFault(t, p.RenamePasskey(t.Context(), ben, foreign, "mine"), tenant.Conflict, "twostep.none")
+		wantFault(t, p.RemovePasskey(t.Context(), ben, foreign), tenant.Conflict, "twostep.none")
 	}
 	found, err = p.TwoStep(t.Context(), anna.Account.ID)
 	p.must(err)

@@ -83,7 +83,7 @@ func (a *Accounts) RemoveApp(ctx context.Context, s Session) error {
 // noFactor makes ErrNoFactor the fault twostep.none: the page it was asked from is out of date.
 func noFactor(doing string, err error) error {
 	if errors.Is(err, ErrNoFactor) {
-		return &tenant.Fault{Kind: tenant.NotFound, Code: "twostep.none"}
+		return &tenant.Fault{Kind: tenant.Conflict, Code: "twostep.none"}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)

@@ -2,10 +2,6 @@ package controlplane_test
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha1"
-	"encoding/base32"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/url"
@@ -16,6 +12,7 @@ import (
 	"time"
 
 	"hafen/controlplane"
+	"hafen/internal/totptest"
 	"hafen/tenant"
 )
 
@@ -36,16 +33,13 @@ func (openKey) Open(sealed, context []byte) ([]byte, error) {
 	return rest, nil
 }
 
-// phone is an authenticator app, written once more, so that the tests do not agree with a mistake.
-type phone struct{ secret []byte }
-
-func (p phone) code(at time.Time) string {
-	mac := hmac.New(sha1.New, p.secret)
-	_ = binary.Write(mac, binary.BigEndian, at.Unix()/30)
-	sum := mac.Sum(nil)
-	n := binary.BigEndian.Uint32(sum[sum[19]&15:]) & (1<<31 - 1)
-	return fmt.Sprintf("%06d", n%1000000)
+// phone is an authenticator app.
+type phone struct {
+	t      *testing.T
+	secret string
 }
+
+func (p phone) code(at time.Time) string { return totptest.Code(p.t, p.secret, at) }
 
 // at makes the accounts' clock say this.
 func (p *people) at(now time.Time) { p.Accounts.Now = func() time.Time { return now } }
@@ -57,12 +51,10 @@ func (p *people) addsApp(s controlplane.Session) (phone, []string) {
 	p.must(err)
 	u, err := url.Parse(setup.URI)
 	p.must(err)
-	secret, err := base32.StdEncoding.DecodeString(u.Query().Get("secret"))
-	p.must(err)
 	if strings.ReplaceAll(setup.Secret, " ", "") != u.Query().Get("secret") || u.Query().Get("issuer") != "hafen.test" {
 		p.t.Errorf("the camera and the eyes see different secrets: %+v", setup)
 	}
-	app := phone{secret}
+	app := phone{p.t, setup.Secret}
 	codes, err := p.AddApp(p.t.Context(), s, setup.Sealed, app.code(p.Now()))
 	p.must(err)
 	return app, codes
@@ -288,9 +280,7 @@ func TestAppSetUpMayGoWrong(t *testing.T) {
 	p.addsApp(anna)
 	other, err := p.BeginApp(anna.Account)
 	p.must(err)
-	u, _ := url.Parse(other.URI)
-	secret, _ := base32.StdEncoding.DecodeString(u.Query().Get("secret"))
-	_, err = p.AddApp(t.Context(), anna, other.Sealed, phone{secret}.code(p.Now()))
+	_, err = p.AddApp(t.Context(), anna, other.Sealed, phone{t, other.Secret}.code(p.Now()))
 	wantFault(t, err, tenant.Conflict, "twostep.app_exists")
 }
 
@@ -300,8 +290,8 @@ func TestRemovingTheAppEndsTwoStepLogIn(t *testing.T) {
 	p.member("anna@example.org")
 	_, s := p.session("anna@example.org", goodPassword)
 	_, err := p.RenewRecoveryCodes(t.Context(), s)
-	wantFault(t, err, tenant.NotFound, "twostep.none")
-	wantFault(t, p.RemoveApp(t.Context(), s), tenant.NotFound, "twostep.none")
+	wantFault(t, err, tenant.Conflict, "twostep.none")
+	wantFault(t, p.RemoveApp(t.Context(), s), tenant.Conflict, "twostep.none")
 	p.addsApp(s)
 	p.must(p.RemoveApp(t.Context(), s))
 	p.lastMail("app_removed de", "anna@example.org")
@@ -354,7 +344,7 @@ func TestOperatorResetsTwoStepLogIn(t *testing.T) {
 	if in, err := p.logIn("anna@example.org", goodPassword, home); err != nil || in.Cookie == "" {
 		t.Errorf("the password is not enough: %v", err)
 	}
-	wantFault(t, p.ResetTwoStep(t.Context(), olga, reset), tenant.NotFound, "twostep.none")
+	wantFault(t, p.ResetTwoStep(t.Context(), olga, reset), tenant.Conflict, "twostep.none")
 	wantFault(t, p.ResetOperatorTwoStep(t.Context(), "anna@example.org"), tenant.NotFound, "operator.unknown")
 	p.exec(`insert into totp (account_id, sealed, last_step) values ($1, '', 0)`, operatorID)
 	p.must(p.ResetOperatorTwoStep(t.Context(), "olga@example.org"))

@@ -7,11 +7,13 @@ import "time"
 //
 //	Password: current, password → POST /account/password
 //	Language: language          → POST /account/language
+//	address, second steps       → /account/email, /account/two-step
 //	sessions                    → POST /account/sessions/{id}/end, /account/sessions/end-others
 type Account struct {
 	Email        string
 	Language     string // "de" or "en"
 	PasswordForm Form
+	Security     SecurityCard
 	Sessions     []Session
 }
 

@@ -59,6 +59,7 @@ type OperatorServer struct {
 	CanSuspend, CanResume, CanRetry, CanDelete bool
 	// ProveFirst is where the deletion leads before its form is shown: somebody has to prove that it is still them.
 	ProveFirst string
+	CustomerID string // of the account page
 	Form       Form
 }
 
@@ -111,6 +112,7 @@ type OperatorPassword struct {
 	Email    string
 	Required bool
 	Form     Form
+	Security SecurityCard
 	Sessions []Session
 }
 

@@ -16,6 +16,7 @@ const (
 	trial           // everybody, in trial mode; elsewhere the route does not exist
 	visitor         // whoever is not logged in; others are led home
 	signed          // any session, even one that must change its password first
+	setup           // any other session, even an operator's who must set up a second step first
 	member          // any other session, of a customer or an operator
 	customer        // a customer
 	owner           // a customer whose server :id is; it is loaded into the request
@@ -53,6 +54,10 @@ func (s *Server) allow(r *request, route route) (bool, error) {
 		return true, nil
 	case account.MustChange:
 		return false, r.mustChange(route)
+	case route.access == setup:
+		return true, nil
+	case s.OperatorsNeedTwoStep && account.Operator && !account.TwoStep:
+		return false, r.mustSetUp(route)
 	}
 	switch route.access {
 	case member:
@@ -106,6 +111,14 @@ func (r *request) mustChange(route route) error {
 		return r.redirect(home(r.session.Account))
 	}
 	return &tenant.Fault{Kind: tenant.Forbidden, Code: "password.must_change"}
+}
+
+// mustSetUp leads an operator whose password is all there is to the second step.
+func (r *request) mustSetUp(route route) error {
+	if r.safe() && route.nature&^fresh == page {
+		return r.redirect(twoStepPath)
+	}
+	return &tenant.Fault{Kind: tenant.Forbidden, Code: "twostep.required"}
 }
 
 // home is the first page of an account.

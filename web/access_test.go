@@ -42,7 +42,8 @@ func (s *scene) path(route route, b *browser) string {
 	mail := s.count(`select max(id)::int from mails`)
 	return strings.NewReplacer(
 		":id", string(s.server), ":localpart", "anna", ":session", orElse(b.session, "00000000-0000-4000-8000-000000000000"),
-		":order", s.order, ":mail", itoa(mail), ":server", string(s.server), "*", strings.TrimPrefix(assetURLs.CSS, "/assets/"),
+		":order", s.order, ":account", s.anna.ID, ":passkey", "00000000-0000-4000-8000-000000000000", ":mail", itoa(mail), ":server", string(s.server),
+		"*", strings.TrimPrefix(assetURLs.CSS, "/assets/"),
 	).Replace(route.path)
 }
 
@@ -102,6 +103,7 @@ func TestAccess(t *testing.T) {
 		trial:    {"visitor": "let in", "anna": "let in", "ben": "let in", "olga": "let in", "newcomer": "let in"},
 		visitor:  {"visitor": "let in", "anna": "home", "ben": "home", "olga": "home", "newcomer": "home"},
 		signed:   {"visitor": "log in", "anna": "let in", "ben": "let in", "olga": "let in", "newcomer": "let in"},
+		setup:    {"visitor": "log in", "anna": "let in", "ben": "let in", "olga": "let in", "newcomer": "must change"},
 		member:   {"visitor": "log in", "anna": "let in", "ben": "let in", "olga": "let in", "newcomer": "must change"},
 		customer: {"visitor": "log in", "anna": "let in", "ben": "let in", "olga": "forbidden", "newcomer": "must change"},
 		owner:    {"visitor": "log in", "anna": "let in", "ben": "not found", "olga": "forbidden", "newcomer": "must change"},
@@ -204,7 +206,7 @@ func TestSessionsThatAreNone(t *testing.T) {
 	} {
 		for _, route := range s.routes() {
 			switch route.access {
-			case signed, member, customer, owner, operator:
+			case signed, setup, member, customer, owner, operator:
 			default:
 				continue
 			}

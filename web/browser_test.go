@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -126,6 +127,17 @@ func (a *answer) doc() *goquery.Document {
 	}
 	return doc
 }
+
+// withoutChallenge is the page less the one thing that is new in each: what a passkey would have to sign.
+func (a *answer) withoutChallenge() string {
+	a.Helper()
+	if !challenges.MatchString(a.body) {
+		a.Fatal("the page asks for no passkey")
+	}
+	return challenges.ReplaceAllString(a.body, "")
+}
+
+var challenges = regexp.MustCompile(`data-options="[^"]*"|name="challenge" value="[^"]*"`)
 
 func (a *answer) want(status int) *answer {
 	a.Helper()

@@ -13,6 +13,7 @@ const (
 	flashCookie    = "__Host-hafen-flash"
 	languageCookie = "__Host-hafen-language"
 	sentCookie     = "__Host-hafen-sent" // where the last mail went, for the page that says so
+	halfCookie     = "__Host-hafen-half" // a login whose second step is still to come
 	planCookie     = "__Host-hafen-plan" // the plan a visitor chose before signing up
 )
 
@@ -39,6 +40,11 @@ const (
 	flashServerRetried   flash = "server_retried"
 	flashOrderPaid       flash = "order_paid"
 	flashDomainChecking  flash = "domain_checking"
+	flashAppAdded        flash = "app_added"
+	flashPasskeyAdded    flash = "passkey_added"
+	flashPasskeyRenamed  flash = "passkey_renamed"
+	flashTwoStepRemoved  flash = "twostep_removed"
+	flashTwoStepReset    flash = "twostep_reset"
 	flashSettingsSaved   flash = "settings_saved"
 	flashUnchanged       flash = "settings_unchanged"
 	flashLogoSaved       flash = "logo_saved"
@@ -51,6 +57,8 @@ var tones = map[flash]templates.Tone{
 	flashServerDeleted: templates.ToneWarn, flashServerRestored: templates.ToneGood, flashMemberChanged: templates.ToneGood,
 	flashMemberPending: templates.ToneInfo, flashServerSuspended: templates.ToneWarn, flashServerResumed: templates.ToneGood,
 	flashServerRetried: templates.ToneInfo, flashOrderPaid: templates.ToneGood, flashDomainChecking: templates.ToneInfo,
+	flashAppAdded: templates.ToneGood, flashPasskeyAdded: templates.ToneGood, flashPasskeyRenamed: templates.ToneGood,
+	flashTwoStepRemoved: templates.ToneInfo, flashTwoStepReset: templates.ToneGood,
 	flashSettingsSaved: templates.ToneGood, flashUnchanged: templates.ToneNeutral, flashLogoSaved: templates.ToneGood,
 }
 

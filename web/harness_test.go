@@ -66,16 +66,20 @@ func newWorld(t *testing.T, changes ...change) *world {
 	}
 	w.orders = controlplane.NewOrders(orders)
 	servers := controlplane.NewServers(controlplane.ServersConfig{Store: store})
+	factors, err := controlplane.NewFactors("https://"+testHost, unsealed{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	config := Config{
-		Accounts:  controlplane.NewAccounts(controlplane.AccountsConfig{Store: store, Hasher: quick{}, Texts: w.texts}),
+		Accounts:  controlplane.NewAccounts(controlplane.AccountsConfig{Store: store, Hasher: quick{}, Texts: w.texts, Factors: factors}),
 		Orders:    w.orders,
 		Servers:   servers,
 		Settings:  controlplane.NewSettingsUse(controlplane.SettingsConfig{Store: store, Engines: engines}),
 		Members:   controlplane.NewMembers(controlplane.MembersConfig{Store: store, Mailbox: unsealed{}, Wait: 50 * time.Millisecond}),
 		Operators: controlplane.NewOperators(controlplane.OperatorsConfig{Store: store, Servers: servers}),
 		Base:      testBase, PublicURL: "https://" + testHost, Trial: true, Mails: store,
-		Engines:   engines,
-		Log:       slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Engines: engines,
+		Log:     slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, change := range changes {
 		change(&config)

@@ -85,7 +85,7 @@ func (s *Server) fleetServerPage(r *request, status int, server controlplane.Ser
 		return err
 	}
 	vm := templates.OperatorServer{
-		Server: s.serverView(server), Customer: server.OwnerEmail, HomeserverURL: s.homeserver(server.Host),
+		Server: s.serverView(server), Customer: server.OwnerEmail, CustomerID: server.Account, HomeserverURL: s.homeserver(server.Host),
 		Seats: seatsView(server), Storage: storageView(server, history), Steps: runViews(server, runs, s.Now()), Form: form,
 		Conditions: conditionViews(server.Conditions), FailureDetail: server.FailureText,
 		CanSuspend: server.Status.CanBecome(tenant.Suspended) && server.Status != tenant.Deleting,

@@ -103,13 +103,17 @@ func (s *Server) accountPage(r *request, status int, password templates.Form) er
 	if err != nil {
 		return err
 	}
+	security, err := s.securityView(r.ctx(), account)
+	if err != nil {
+		return err
+	}
 	p := at(s.page(r), accountPath(account))
 	if account.Operator {
 		return r.render(status, templates.OperatorPasswordPage(p, templates.OperatorPassword{
-			Email: account.Email, Required: account.MustChange, Form: password, Sessions: sessions,
+			Email: account.Email, Required: account.MustChange, Form: password, Security: security, Sessions: sessions,
 		}))
 	}
 	return r.render(status, templates.AccountPage(p, templates.Account{
-		Email: account.Email, Language: r.locale.Code(), PasswordForm: password, Sessions: sessions,
+		Email: account.Email, Language: r.locale.Code(), PasswordForm: password, Security: security, Sessions: sessions,
 	}))
 }

@@ -59,7 +59,11 @@ func (s *Server) reauthenticate(r *request) error {
 		return err
 	}
 	next := localPath(in.get("next"), home(r.session.Account))
-	err = s.Accounts.Reauthenticate(r.ctx(), *r.session, in.get("password"))
+	if in.get("credential") != "" {
+		err = s.Accounts.ReauthenticateByPasskey(r.ctx(), *r.session, in.passkey())
+	} else {
+		err = s.Accounts.Reauthenticate(r.ctx(), *r.session, in.get("password"))
+	}
 	if form, wrong := in.wrong(err); wrong {
 		return s.reauthPage(r, http.StatusUnprocessableEntity, next, form)
 	}
@@ -70,5 +74,14 @@ func (s *Server) reauthenticate(r *request) error {
 }
 
 func (s *Server) reauthPage(r *request, status int, next string, form templates.Form) error {
-	return r.render(status, templates.ReauthPage(at(s.page(r), reauthURL(next)), templates.Reauth{Next: next, Form: form}))
+	asked, err := s.Accounts.AskProof(r.ctx(), r.session.Account)
+	if err != nil {
+		return err
+	}
+	vm := templates.Reauth{Next: next, Form: form}
+	if asked != nil {
+		view := askView(*asked)
+		vm.Passkey = &view
+	}
+	return r.render(status, templates.ReauthPage(at(s.page(r), reauthURL(next)), vm))
 }

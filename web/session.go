@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"strings"
 
 	"hafen/controlplane"
@@ -32,11 +33,19 @@ func (s *Server) identify(r *request) error {
 }
 
 func (s *Server) showLogin(r *request) error {
-	next := localPath(r.QueryParam("next"), "")
-	return r.ok(templates.LoginPage(s.page(r), templates.Login{Next: next}))
+	return s.loginPage(r, http.StatusOK, localPath(r.QueryParam("next"), ""), templates.Form{})
 }
 
-// logIn opens a session under a fresh secret; whatever cookie the browser had before is replaced.
+func (s *Server) loginPage(r *request, status int, next string, form templates.Form) error {
+	asked, err := s.Accounts.BeginPasskeyLogIn()
+	if err != nil {
+		return err
+	}
+	vm := templates.Login{Form: form, Next: next, Passkey: askView(asked)}
+	return r.render(status, templates.LoginPage(at(s.page(r), "/login"+nextQuery(next)), vm))
+}
+
+// logIn opens a session, or leads to the second step.
 func (s *Server) logIn(r *request) error {
 	in, err := r.form("email")
 	if err != nil {
@@ -48,11 +57,20 @@ func (s *Server) logIn(r *request) error {
 		UserAgent: r.Request().UserAgent(), Address: r.address,
 	})
 	if form, wrong := in.wrongLogIn(err); wrong {
-		return r.mistake(templates.LoginPage(at(s.page(r), "/login"), templates.Login{Form: form, Next: next}))
+		return s.loginPage(r, http.StatusUnprocessableEntity, next, form)
 	}
 	if err != nil {
 		return err
 	}
+	if opened.Half != "" {
+		r.setCookie(halfCookie, opened.Half, controlplane.HalfLogInLifetime)
+		return r.redirect(secondPath + nextQuery(next))
+	}
+	return r.enter(opened, next)
+}
+
+// enter goes on with a session under a fresh secret; whatever cookies the browser had before are replaced.
+func (r *request) enter(opened controlplane.LoggedIn, next string) error {
 	r.setCookie(sessionCookie, opened.Cookie, controlplane.SessionMost)
 	if opened.Account.MustChange || next == "" {
 		next = home(opened.Account)

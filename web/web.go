@@ -34,6 +34,8 @@ type Config struct {
 	PublicURL string
 	// HTTPSPort is where the customers' servers are reached; 443 when zero.
 	HTTPSPort int
+	// OperatorsNeedTwoStep keeps operators from everything else until they have a second step.
+	OperatorsNeedTwoStep bool
 	// Trial adds the pages with kept mails and the certificate authority, and leaves HSTS out.
 	Trial   bool
 	TrialCA []byte // PEM; optional: without it there is no certificate page

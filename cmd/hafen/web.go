@@ -26,10 +26,20 @@ type webSettings struct {
 	PayeeName string `help:"Whom customers pay, on invoices." env:"HAFEN_PAYEE_NAME"`
 	PayeeIBAN string `name:"payee-iban" help:"Account customers pay to." env:"HAFEN_PAYEE_IBAN"`
 	PayeeBIC  string `name:"payee-bic" help:"Bank customers pay to." env:"HAFEN_PAYEE_BIC"`
+
+	OperatorsNeedTwoStep *bool `help:"Operators can do nothing before they have set up a second step. The default is yes in production, no in a trial." negatable:"" env:"HAFEN_OPERATORS_NEED_TWO_STEP"`
 }
 
 func (s webSettings) payee() web.Payee {
 	return web.Payee{Name: s.PayeeName, IBAN: s.PayeeIBAN, BIC: s.PayeeBIC}
+}
+
+// operatorsNeedTwoStep: a trial is on one machine and holds nothing of worth.
+func (s webSettings) operatorsNeedTwoStep(production bool) bool {
+	if s.OperatorsNeedTwoStep == nil {
+		return production
+	}
+	return *s.OperatorsNeedTwoStep
 }
 
 // webCommand is `hafen web`. It holds no key but the public one that seals members' passwords and that of second factors, and no
@@ -64,6 +74,10 @@ func runWeb(ctx context.Context, s settings, w webSettings, dsn string, metrics 
 	if err != nil {
 		return fmt.Errorf("open the website's keys: %w", err)
 	}
+	factors, err := controlplane.NewFactors(s.publicURL(), keys.Factors)
+	if err != nil {
+		return err
+	}
 	store, err := postgres.Open(ctx, dsn, postgres.Config{})
 	if err != nil {
 		return err
@@ -73,7 +87,9 @@ func runWeb(ctx context.Context, s settings, w webSettings, dsn string, metrics 
 	defer stop()
 	go store.Listen(listening)
 
-	site, err := web.New(webConfig(s, w, base, addresses, store, keys, metrics, log))
+	config := webConfig(s, w, base, addresses, store, keys, metrics, log)
+	config.Accounts.Factors = factors
+	site, err := web.New(config)
 	if err != nil {
 		return err
 	}
@@ -99,7 +115,8 @@ func webConfig(s settings, w webSettings, base tenant.Domain, addresses []netip.
 		Members:   controlplane.NewMembers(controlplane.MembersConfig{Store: store, Mailbox: keys}),
 		Operators: controlplane.NewOperators(controlplane.OperatorsConfig{Store: store, Servers: servers}),
 		Base:      base, PublicURL: s.publicURL(), HTTPSPort: s.HTTPSPort, Trial: !s.Production, Mails: store, Payee: w.payee(),
-		Engines: descriptions(), Registry: metrics, Log: log,
+		OperatorsNeedTwoStep: w.operatorsNeedTwoStep(s.Production),
+		Engines:              descriptions(), Registry: metrics, Log: log,
 	}
 	if root, err := os.ReadFile(filepath.Join(s.authority(), "root.crt")); err == nil && !s.Production {
 		config.TrialCA = root

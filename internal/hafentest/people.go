@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hafen/internal/totptest"
 )
 
 // For is the same installation for a part of a test: what fails there, fails there.
@@ -21,6 +23,22 @@ func (c *Customer) For(t testing.TB) *Customer {
 	part := *c
 	part.h = c.h.For(t)
 	return &part
+}
+
+var (
+	setupForm   = regexp.MustCompile(`name="setup" value="([A-Za-z0-9_-]+)"`)
+	setupSecret = regexp.MustCompile(`id="secret">([A-Z2-7 ]+)<`)
+)
+
+// SetUpApp gives the account an authenticator app as its second step.
+func (c *Customer) SetUpApp() {
+	c.h.t.Helper()
+	page := c.Get("/account/two-step/app")
+	form, secret := setupForm.FindStringSubmatch(page), setupSecret.FindStringSubmatch(page)
+	if form == nil || secret == nil {
+		c.h.t.Fatalf("no secret for an app in %s", words(page))
+	}
+	c.Post("/account/two-step/app", url.Values{"setup": {form[1]}, "code": {totptest.Code(c.h.t, secret[1], time.Now())}})
 }
 
 var printedPassword = regexp.MustCompile(`Operator +(\S+)\s+one-time password: (\S+)`)

@@ -61,6 +61,10 @@ func TestProduction(t *testing.T) {
 	}
 
 	operator := h.Operator(up)
+	if status, page := operator.Try(http.MethodGet, "/operator/orders", nil); status != http.StatusOK || !strings.Contains(page, `href="/account/two-step/app"`) {
+		t.Errorf("a password alone opens the console: %d", status)
+	}
+	operator.SetUpApp()
 	form := regexp.MustCompile(`/operator/orders/[0-9a-f-]+/paid`)
 	paid := form.FindString(operator.Get("/operator/orders"))
 	if paid == "" {

@@ -69,11 +69,13 @@ func setPassword(state templates.LinkState) templates.SetPassword {
 
 func accountEntries() []Entry {
 	c := templates.Customer
-	account := templates.Account{Email: "anna@werft.example", Language: "de", Sessions: sessions}
+	account := templates.Account{
+		Email: "anna@werft.example", Language: "de", Sessions: sessions, Security: templates.SecurityCard{TwoStep: true, App: true, Passkeys: 2, Recovery: 8},
+	}
 	failed := account
 	failed.PasswordForm = wrong(nil, map[string]string{"current": "password.wrong", "password": "password.contains_email"})
 	alone := account
-	alone.Sessions = sessions[:1]
+	alone.Sessions, alone.Security = sessions[:1], templates.SecurityCard{}
 	return []Entry{
 		page(c, "account", of(templates.AccountPage, account)),
 		page(c, "account-alone", of(templates.AccountPage, alone)),

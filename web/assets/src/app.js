@@ -1,5 +1,5 @@
-// What the pages need beyond HTML and htmx: the theme, copy buttons, dialogs, menus, busy buttons, running clocks and
-// shown passwords. Every page works without it. Loaded in <head> without defer, so the theme is set before the first paint.
+// What the pages need beyond HTML and htmx: the theme, copy buttons, dialogs, menus, busy buttons, running clocks, shown
+// passwords and passkeys. Every page works without it. Loaded in <head> without defer, so the theme is set before the first paint.
 ;(() => {
   const root = document.documentElement
   root.classList.add('js')
@@ -43,6 +43,9 @@
     close(button) {
       button.closest('dialog').close()
     },
+    print() {
+      window.print()
+    },
     reveal(button) {
       const input = document.getElementById(button.dataset.reveal)
       const shown = input.type === 'text'
@@ -78,13 +81,56 @@
   document.addEventListener('submit', (event) => {
     const form = event.target
     if (form.matches('[hx-post], [hx-get]')) return
+    if (form.dataset.passkey && !form.elements.credential.value) {
+      event.preventDefault()
+      askPasskey(form)
+      return
+    }
     if (form.dataset.sent) return event.preventDefault()
     form.dataset.sent = '1'
     event.submitter?.setAttribute('aria-busy', 'true')
   })
   addEventListener('pageshow', () => {
     for (const form of document.querySelectorAll('form[data-sent]')) delete form.dataset.sent
+    for (const form of document.querySelectorAll('form[data-passkey]')) form.elements.credential.value = '' // good once
     for (const button of document.querySelectorAll('[aria-busy="true"]')) button.removeAttribute('aria-busy')
+  })
+
+  // Passkeys: the form holds the options, and its field takes the browser's answer. Browsers that cannot read options from JSON
+  // are from before 2025; there the forms stay hidden, and everybody has another way.
+  if (self.PublicKeyCredential?.parseRequestOptionsFromJSON) root.classList.add('passkeys')
+  let waiting // for a passkey from the field of the address; ends when the button is used
+
+  const answer = async (form, extra) => {
+    const options = JSON.parse(form.dataset.options)
+    const credential =
+      form.dataset.passkey === 'create'
+        ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options), ...extra })
+        : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options), ...extra })
+    form.elements.credential.value = JSON.stringify(credential)
+    form.requestSubmit()
+  }
+  const askPasskey = async (form) => {
+    waiting?.abort()
+    const name = form.elements.name
+    if (name && !name.reportValidity()) return
+    for (const problem of form.querySelectorAll('[data-problem]')) problem.hidden = true
+    try {
+      await answer(form)
+    } catch (error) {
+      const problem = error.name === 'InvalidStateError' ? 'known' : 'cancelled'
+      form.querySelector(`[data-problem=${problem}]`).hidden = false
+    }
+  }
+  document.addEventListener('DOMContentLoaded', async () => {
+    const form = document.querySelector('form[data-passkey][data-autofill]')
+    if (!form || !root.classList.contains('passkeys') || !(await PublicKeyCredential.isConditionalMediationAvailable?.())) return
+    waiting = new AbortController()
+    try {
+      await answer(form, { mediation: 'conditional', signal: waiting.signal })
+    } catch {
+      // nothing was chosen, or the button was used: it says what is wrong
+    }
   })
 
   // A live part says in words what changed, and where to go when there is nothing left to wait for.
