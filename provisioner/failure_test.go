@@ -113,7 +113,9 @@ func TestForeignContainerIsLeftAlone(t *testing.T) {
 	expectFailure(t, err, tenant.Stop, "name_taken")
 	s.apply(t, spec, untilContainer[:3]...)
 	expectFailure(t, s.Apply(t.Context(), spec, tenant.CreateContainer), tenant.Stop, "name_taken")
-	expectFailure(t, s.Apply(t.Context(), spec, tenant.RemoveContainer), tenant.Stop, "name_taken")
+	for _, step := range []tenant.Step{tenant.RemoveContainer, tenant.StartContainer, tenant.StopContainer, tenant.UpdateLimits} {
+		expectFailure(t, s.Apply(t.Context(), spec, step), tenant.Stop, "name_taken")
+	}
 	if _, err := s.docker.ContainerInspect(t.Context(), made.ID); err != nil {
 		t.Errorf("somebody else's container is gone: %v", err)
 	}

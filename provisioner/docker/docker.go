@@ -150,11 +150,21 @@ func (e *Engine) Create(ctx context.Context, p Profile) error {
 
 // Start starts the container; one that runs is left alone.
 func (e *Engine) Start(ctx context.Context, id tenant.ID) error {
+	if _, err := e.Find(ctx, id); err != nil { // a foreign one
+		return err
+	}
 	return wrap("start the container", e.client.ContainerStart(ctx, id.Container(), container.StartOptions{}))
 }
 
-// Stop ends the container, with a signal first and by force after StopSeconds. An absent one is no error.
+// Stop ends the container, with a signal first and by force after StopSeconds. An absent one is no error, a foreign one is.
 func (e *Engine) Stop(ctx context.Context, id tenant.ID) error {
+	if _, err := e.Find(ctx, id); err != nil {
+		return err
+	}
+	return e.stop(ctx, id)
+}
+
+func (e *Engine) stop(ctx context.Context, id tenant.ID) error {
 	err := e.client.ContainerStop(ctx, id.Container(), container.StopOptions{})
 	if errdefs.IsNotFound(err) {
 		return nil
@@ -169,7 +179,7 @@ func (e *Engine) Remove(ctx context.Context, id tenant.ID) error {
 		return err
 	}
 	// Gently, so that the homeserver closes its streams.
-	if err := e.Stop(ctx, id); err != nil {
+	if err := e.stop(ctx, id); err != nil {
 		return err
 	}
 	err = e.client.ContainerRemove(ctx, id.Container(), container.RemoveOptions{Force: true, RemoveVolumes: true})
@@ -185,6 +195,9 @@ func (e *Engine) Remove(ctx context.Context, id tenant.ID) error {
 
 // UpdateLimits changes the limits of a container, also while it runs.
 func (e *Engine) UpdateLimits(ctx context.Context, id tenant.ID, l tenant.Limits) error {
+	if _, err := e.Find(ctx, id); err != nil { // a foreign one
+		return err
+	}
 	_, err := e.client.ContainerUpdate(ctx, id.Container(), container.UpdateConfig{Resources: resources(l)})
 	return wrap("update the limits", err)
 }
