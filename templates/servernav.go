@@ -4,15 +4,16 @@ import "slices"
 
 // The pages of one server. Server.Pages names those that whoever looks may open.
 const (
-	PageOverview = "overview"
-	PageRooms    = "rooms"
-	PageMedia    = "media"
-	PageNotices  = "notices"
-	PageSettings = "settings"
-	PagePlan     = "plan"
-	PageReady    = "ready"
-	PageDomain   = "domain"
-	PageDelete   = "delete"
+	PageOverview   = "overview"
+	PageRooms      = "rooms"
+	PageMedia      = "media"
+	PageNotices    = "notices"
+	PageSettings   = "settings"
+	PageColleagues = "colleagues"
+	PagePlan       = "plan"
+	PageReady      = "ready"
+	PageDomain     = "domain"
+	PageDelete     = "delete"
 )
 
 // serverPages lists the pages of a server in the order of its navigation: name, end of the address, word.
@@ -23,6 +24,7 @@ func serverPages(l Locale) []entry {
 		{"/media", l.T("server.nav.media"), PageMedia},
 		{"/notices", l.T("server.nav.notices"), PageNotices},
 		{"/settings", l.T("server.nav.settings"), PageSettings},
+		{"/colleagues", l.T("server.nav.colleagues"), PageColleagues},
 		{"/plan", l.T("plan.word"), PagePlan},
 		{"/ready", l.T("server.nav.ready"), PageReady},
 		{"/domain", l.T("server.nav.domain"), PageDomain},

@@ -45,6 +45,10 @@ func (m MailTexts) render(content controlplane.MailContent, l *i18n.Locale) (tem
 		return templates.EmailChangeMail(l, m.link("/email/confirm", c.MailLink))
 	case controlplane.EmailTakenMail:
 		return templates.EmailTakenMail(l, templates.MailKnownAddress{Email: c.Email, LoginURL: m.PublicURL + "/login", ForgotURL: m.PublicURL + "/password/forgot"})
+	case controlplane.ColleagueMail:
+		return templates.ColleagueMail(l, templates.MailColleague{
+			MailLink: m.link("/colleague", c.MailLink), ServerName: string(c.ServerName), Role: string(c.Role), InvitedBy: c.InvitedBy,
+		})
 	case controlplane.ServerMail:
 		return m.server(c, l)
 	default:

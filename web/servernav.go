@@ -19,6 +19,7 @@ type serverPage struct {
 var serverPages = []serverPage{
 	{templates.PageOverview, controlplane.See, nil},
 	{templates.PageSettings, controlplane.See, nil},
+	{templates.PageColleagues, controlplane.ManageColleagues, nil},
 	{templates.PagePlan, controlplane.ManageBilling, nil},
 	{templates.PageReady, controlplane.See, nil},
 	{templates.PageDomain, controlplane.See, nil},

@@ -15,4 +15,5 @@ var (
 	_ controlplane.OperationStore  = (*Store)(nil)
 	_ controlplane.TenantMailStore = (*Store)(nil)
 	_ controlplane.SettingsStore   = (*Store)(nil)
+	_ controlplane.ColleagueStore  = (*Store)(nil)
 )

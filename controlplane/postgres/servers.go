@@ -100,7 +100,37 @@ func (s *Store) ListServers(ctx context.Context, account string) ([]controlplane
 	if err != nil {
 		return nil, fmt.Errorf("list servers: %w", translate(err))
 	}
-	return collect(rows, scanServer, "list servers")
+	servers, err := collect(rows, scanServer, "list servers")
+	if err != nil {
+		return nil, err
+	}
+	roles, err := s.rolesOf(ctx, account)
+	for i := range servers {
+		servers[i].Role = roles[servers[i].ID]
+		if servers[i].Account == account {
+			servers[i].Role = controlplane.Owner
+		}
+	}
+	return servers, err
+}
+
+const listRoles = `select tenant_id, role from colleagues where account_id::text = $1`
+
+// rolesOf lists what an account is on the servers of others.
+func (s *Store) rolesOf(ctx context.Context, account string) (map[tenant.ID]controlplane.Role, error) {
+	rows, err := s.pool.Query(ctx, listRoles, account)
+	if err != nil {
+		return nil, fmt.Errorf("list roles: %w", translate(err))
+	}
+	roles := map[tenant.ID]controlplane.Role{}
+	var (
+		id   tenant.ID
+		role controlplane.Role
+	)
+	if _, err := pgx.ForEachRow(rows, []any{&id, &role}, func() error { roles[id] = role; return nil }); err != nil {
+		return nil, fmt.Errorf("list roles: %w", translate(err))
+	}
+	return roles, nil
 }
 
 // In the search, % and _ of the person's words stand for themselves.

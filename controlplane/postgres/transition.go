@@ -187,6 +187,10 @@ var buryRest = []string{
 	`delete from domains where tenant_id = $1`,
 	`delete from conditions where tenant_id = $1`,
 	`delete from usage where tenant_id = $1`,
+	`delete from colleagues where tenant_id = $1`,
+	`delete from colleague_invites where tenant_id = $1`,
+	`delete from settings_changes where tenant_id = $1`,
+	`update tenants set settings = '{}', proven_settings = null, logo = null, logo_type = '' where id = $1`,
 }
 
 // bury ends a tenant's life. A name that was ever served gets its tombstone.

@@ -46,6 +46,8 @@ var Families = map[string]string{
 	"plan.for":         "plan.for.other",
 	"settings.field":   "settings.field.other",
 	"order.engine":     "order.engine",
+	"role":             "role.unknown",
+	"role.text":        "role.text.unknown",
 	"settings.outcome": "settings.outcome.running",
 
 	// What changed in the way into an account, in mails to its owner.

@@ -22,7 +22,7 @@ func serverEntries() []Entry {
 		page(c, "delete", of(templates.ServerDeletePage, deletion(templates.Form{}))),
 		mistaken(c, "delete-errors", of(templates.ServerDeletePage, deletion(wrong(map[string]string{"name": "werft"}, map[string]string{"name": "delete.name_differs"})))),
 	}
-	return append(append(list, dashboardEntries()...), settingsEntries()...)
+	return append(append(list, dashboardEntries()...), append(settingsEntries(), colleagueEntries()...)...)
 }
 
 func dashboardEntries() []Entry {

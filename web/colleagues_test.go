@@ -1,0 +1,91 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"testing"
+
+	"hafen/controlplane"
+)
+
+// invitation gives the secret of the newest invitation's mail.
+func (w *world) invitation() string {
+	w.Helper()
+	var text string
+	w.must(w.pool.QueryRow(w.Context(), `select text from mails where text like '%/colleague?token=%' order by id desc limit 1`).Scan(&text))
+	found := regexp.MustCompile(`/colleague\?token=([A-Za-z0-9_-]+)`).FindStringSubmatch(text)
+	if found == nil {
+		w.Fatalf("no link in %s", text)
+	}
+	return found[1]
+}
+
+func TestColleagues(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	owner := w.account("anna@example.org", aCustomer)
+	anna := w.as(owner)
+	id := w.active(owner, "werft")
+	server := "/servers/" + string(id)
+	benAccount := w.account("ben@example.org", aCustomer)
+	ben, cara := w.as(benAccount), w.as(w.account("cara@example.org", aCustomer))
+
+	anna.post(server+"/colleagues", fields("email", "Ben@example.org", "role", "member_manager")).wantRedirect(server + "/colleagues")
+	token := w.invitation()
+	ben.get(server).want(http.StatusNotFound)
+	link := "/colleague?token=" + token
+	cara.get(link).want(http.StatusOK)
+	cara.post("/colleague", fields("token", token)).want(http.StatusForbidden)
+	if page := ben.get(link).want(http.StatusOK).doc(); page.Find(`form[action="/colleague"]`).Length() != 1 {
+		t.Error("the invited person cannot accept")
+	}
+	ben.post("/colleague", fields("token", token)).wantRedirect(server)
+	ben.post("/colleague", fields("token", token)).want(http.StatusConflict)
+	ben.get(server).want(http.StatusOK)
+	ben.get(server + "/colleagues").want(http.StatusForbidden)
+	ben.post(server+"/settings", settingsForm()).want(http.StatusForbidden)
+
+	path := server + "/colleagues/" + benAccount.ID
+	anna.post(path+"/role", fields("role", "owner")).want(http.StatusUnprocessableEntity)
+	anna.post(path+"/role", fields("role", "administrator")).wantRedirect(server + "/colleagues")
+	ben.post(server+"/settings", settingsForm("federation", "off")).wantRedirect(server + "/settings")
+	anna.post(path+"/remove", nil).wantRedirect(server + "/colleagues")
+	ben.get(server).want(http.StatusNotFound)
+	anna.post(path+"/remove", nil).want(http.StatusNotFound)
+}
+
+func TestColleagueMistakes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	owner := w.account("anna@example.org", aCustomer)
+	anna := w.as(owner)
+	id := w.active(owner, "werft")
+	path := "/servers/" + string(id) + "/colleagues"
+	ben := w.account("ben@example.org", aCustomer)
+	w.exec(`insert into colleagues (tenant_id, account_id, role) values ($1, $2, $3)`, id, ben.ID, controlplane.Billing)
+	for name, form := range map[string]url.Values{
+		"no address": fields("email", "nobody", "role", "billing"),
+		"no role":    fields("email", "x@example.org", "role", "owner"),
+		"the owner":  fields("email", "ANNA@example.org", "role", "billing"),
+		"known":      fields("email", "ben@example.org", "role", "billing"),
+	} {
+		if got := anna.post(path, form).want(http.StatusUnprocessableEntity); got.doc().Find(".problem").Length() == 0 {
+			t.Errorf("%s: nothing says what is wrong", name)
+		}
+	}
+	anna.post(path, fields("email", "cara@example.org", "role", "billing")).wantRedirect(path)
+	first := w.invitation()
+	anna.post(path, fields("email", "cara@example.org", "role", "read_only")).wantRedirect(path)
+	second := w.invitation()
+	cara := w.as(w.account("cara@example.org", aCustomer))
+	cara.get("/colleague?token=" + first).want(http.StatusNotFound) // replaced
+	anna.post(path+"/withdraw", fields("email", "cara@example.org")).wantRedirect(path)
+	cara.post("/colleague", fields("token", second)).want(http.StatusNotFound)
+	anna.post(path, fields("email", "cara@example.org", "role", "read_only")).wantRedirect(path)
+	w.exec(`update colleague_invites set expires_at = now() - interval '1 second'`)
+	cara.post("/colleague", fields("token", w.invitation())).want(http.StatusGone)
+	if n := w.count(`select count(*) from colleagues`); n != 1 {
+		t.Errorf("%d colleagues", n)
+	}
+}
