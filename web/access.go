@@ -19,9 +19,24 @@ const (
 	setup           // any other session, even an operator's who must set up a second step first
 	member          // any other session, of a customer or an operator
 	customer        // a customer
-	owner           // a customer whose server :id is; it is loaded into the request
-	operator        // the hoster's staff
+	// A customer whose role on the server :id has a permission; the server is loaded into the request.
+	sees
+	seesMembers
+	managesMembers
+	managesContent
+	managesSettings
+	managesBilling
+	managesColleagues
+	deletes
+	operator // the hoster's staff
 )
+
+// needs is the permission of those that are about one server.
+var needs = map[access]controlplane.Permission{
+	sees: controlplane.See, seesMembers: controlplane.SeeMembers, managesMembers: controlplane.ManageMembers,
+	managesContent: controlplane.ManageContent, managesSettings: controlplane.ManageSettings, managesBilling: controlplane.ManageBilling,
+	managesColleagues: controlplane.ManageColleagues, deletes: controlplane.DeleteServer,
+}
 
 // admit applies a route's access, and leads whoever has been logged in for a while to the proof that it is still them, where a
 // route asks for it. It returns false when it has answered itself, with a redirect.
@@ -67,7 +82,7 @@ func (s *Server) allow(r *request, route route) (bool, error) {
 			return false, &tenant.Fault{Kind: tenant.Forbidden, Code: "operator.only"}
 		}
 		return true, nil
-	case customer, owner:
+	case customer, sees, seesMembers, managesMembers, managesContent, managesSettings, managesBilling, managesColleagues, deletes:
 		// Operators act on servers in their console, where it is recorded as theirs, never in a customer's place.
 		if account.Operator {
 			return false, &tenant.Fault{Kind: tenant.Forbidden, Code: "customer.only"}
@@ -75,14 +90,17 @@ func (s *Server) allow(r *request, route route) (bool, error) {
 		if route.access == customer {
 			return true, nil
 		}
-		return s.loadServer(r)
+		return s.loadServer(r, needs[route.access])
 	default:
 		return false, &tenant.Fault{Kind: tenant.Forbidden, Code: "operator.only"}
 	}
 }
 
-// loadServer finds the server in the path. Somebody else's and one that does not exist are the same fault.
-func (s *Server) loadServer(r *request) (bool, error) {
+// owner is what only the owner of a server may do.
+const owner = deletes
+
+// loadServer finds the server in the path. Without any role on it, it is the same fault as one that does not exist.
+func (s *Server) loadServer(r *request, needed controlplane.Permission) (bool, error) {
 	id, err := tenant.ParseID(r.Param("id"))
 	if err != nil {
 		return false, err
@@ -90,6 +108,9 @@ func (s *Server) loadServer(r *request) (bool, error) {
 	r.server, err = s.Servers.Find(r.ctx(), r.actor(), id)
 	if err != nil {
 		return false, err
+	}
+	if !r.server.Role.May(needed) {
+		return false, &tenant.Fault{Kind: tenant.Forbidden, Code: "role.forbidden"}
 	}
 	return true, nil
 }

@@ -21,6 +21,16 @@ type scene struct {
 	anna, ben, olga, newcomer controlplane.Account
 	server                    tenant.ID // Anna's, active
 	order                     string    // of that server
+	colleagues                map[controlplane.Role]controlplane.Account
+}
+
+// employ gives Anna's server a colleague in each role, again where a request has ended one.
+func (s *scene) employ() {
+	s.Helper()
+	for role, account := range s.colleagues {
+		s.exec(`insert into colleagues (tenant_id, account_id, role) values ($1, $2, $3)
+			on conflict (tenant_id, account_id) do update set role = excluded.role`, s.server, account.ID, role)
+	}
 }
 
 func newScene(t *testing.T, changes ...change) *scene {
@@ -32,6 +42,11 @@ func newScene(t *testing.T, changes ...change) *scene {
 	}
 	s.server = w.active(s.anna, "werft")
 	w.exec(`update tenants set logo = 'x', logo_type = 'image/png'`)
+	s.colleagues = map[controlplane.Role]controlplane.Account{}
+	for _, role := range controlplane.Roles {
+		s.colleagues[role] = w.account(string(role)+"@example.org", aCustomer)
+	}
+	s.employ()
 	w.must(w.pool.QueryRow(w.Context(), `select id::text from orders where tenant_id = $1`, s.server).Scan(&s.order))
 	w.must(w.store.AddMail(w.Context(), controlplane.Mail{To: "anna@example.org", MailText: controlplane.MailText{Subject: "s", Text: "t", HTML: "<p>h</p>"}}))
 	return s
@@ -43,7 +58,7 @@ func (s *scene) path(route route, b *browser) string {
 	return strings.NewReplacer(
 		":id", string(s.server), ":localpart", "anna", ":session", orElse(b.session, "00000000-0000-4000-8000-000000000000"),
 		":order", s.order, ":account", s.anna.ID, ":passkey", "00000000-0000-4000-8000-000000000000", ":mail", itoa(mail), ":server", string(s.server),
-		"*", strings.TrimPrefix(assetURLs.CSS, "/assets/"),
+		":colleague", "00000000-0000-4000-8000-000000000000", "*", strings.TrimPrefix(assetURLs.CSS, "/assets/"),
 	).Replace(route.path)
 }
 
@@ -106,13 +121,25 @@ func TestAccess(t *testing.T) {
 		setup:    {"visitor": "log in", "anna": "let in", "ben": "let in", "olga": "let in", "newcomer": "must change"},
 		member:   {"visitor": "log in", "anna": "let in", "ben": "let in", "olga": "let in", "newcomer": "must change"},
 		customer: {"visitor": "log in", "anna": "let in", "ben": "let in", "olga": "forbidden", "newcomer": "must change"},
-		owner:    {"visitor": "log in", "anna": "let in", "ben": "not found", "olga": "forbidden", "newcomer": "must change"},
 		operator: {"visitor": "log in", "anna": "forbidden", "ben": "forbidden", "olga": "let in", "newcomer": "must change"},
+	}
+	for access, permission := range needs {
+		want[access] = map[string]string{"visitor": "log in", "anna": "let in", "ben": "not found", "olga": "forbidden", "newcomer": "must change"}
+		for role := range s.colleagues {
+			want[access][string(role)] = "forbidden"
+			if role.May(permission) {
+				want[access][string(role)] = "let in"
+			}
+		}
 	}
 	homes := map[string]string{"anna": "/servers", "ben": "/servers", "olga": "/operator", "newcomer": "/operator/account"}
 	accounts := map[string]controlplane.Account{"anna": s.anna, "ben": s.ben, "olga": s.olga, "newcomer": s.newcomer}
+	for role, account := range s.colleagues {
+		accounts[string(role)] = account
+	}
 	for _, route := range s.routes() {
 		for who, expected := range want[route.access] {
+			s.employ()
 			b := s.visitor()
 			if account, ok := accounts[who]; ok {
 				b = s.as(account)
@@ -166,7 +193,7 @@ func TestForeignServerLooksUnknown(t *testing.T) {
 	s := newScene(t)
 	never := tenant.NewID()
 	for _, route := range s.routes() {
-		if route.access != owner || route.method != http.MethodGet || route.nature.has(stream) {
+		if needs[route.access] == "" || route.method != http.MethodGet || route.nature.has(stream) {
 			continue
 		}
 		ben := s.as(s.ben)
@@ -233,7 +260,7 @@ func TestRouteTable(t *testing.T) {
 			t.Errorf("%s is there twice", name)
 		}
 		seen[name] = true
-		if strings.Contains(route.path, ":id") && route.access != owner && route.access != operator {
+		if strings.Contains(route.path, ":id") && needs[route.access] == "" && route.access != operator {
 			t.Errorf("%s names a server and is open to others than its owner", name)
 		}
 		if strings.HasPrefix(route.path, "/operator") && route.access != operator && route.path != "/operator/account" {

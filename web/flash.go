@@ -48,6 +48,12 @@ const (
 	flashSettingsSaved   flash = "settings_saved"
 	flashUnchanged       flash = "settings_unchanged"
 	flashLogoSaved       flash = "logo_saved"
+	flashInviteSent      flash = "colleague_invited"
+	flashInviteWithdrawn flash = "colleague_withdrawn"
+	flashRoleChanged     flash = "role_changed"
+	flashRoleRemoved     flash = "colleague_removed"
+	flashJoined          flash = "colleague_joined"
+	flashLeft            flash = "server_left"
 )
 
 var tones = map[flash]templates.Tone{
@@ -60,6 +66,8 @@ var tones = map[flash]templates.Tone{
 	flashAppAdded: templates.ToneGood, flashPasskeyAdded: templates.ToneGood, flashPasskeyRenamed: templates.ToneGood,
 	flashTwoStepRemoved: templates.ToneInfo, flashTwoStepReset: templates.ToneGood,
 	flashSettingsSaved: templates.ToneGood, flashUnchanged: templates.ToneNeutral, flashLogoSaved: templates.ToneGood,
+	flashInviteSent: templates.ToneGood, flashInviteWithdrawn: templates.ToneNeutral, flashRoleChanged: templates.ToneGood,
+	flashRoleRemoved: templates.ToneNeutral, flashJoined: templates.ToneGood, flashLeft: templates.ToneNeutral,
 }
 
 // done leads on and leaves a message for the next page.

@@ -71,6 +71,14 @@ func newWorld(t *testing.T, changes ...change) *world {
 		t.Fatal(err)
 	}
 	config := Config{
+		Accounts:   controlplane.NewAccounts(controlplane.AccountsConfig{Store: store, Hasher: quick{}, Texts: w.texts}),
+		Orders:     w.orders,
+		Servers:    servers,
+		Colleagues: controlplane.NewColleagues(controlplane.ColleaguesConfig{Store: store, Texts: w.texts}),
+		Settings:   controlplane.NewSettingsUse(controlplane.SettingsConfig{Store: store, Engines: engines}),
+		Members:    controlplane.NewMembers(controlplane.MembersConfig{Store: store, Mailbox: unsealed{}, Wait: 50 * time.Millisecond}),
+		Operators:  controlplane.NewOperators(controlplane.OperatorsConfig{Store: store, Servers: servers}),
+		Base:       testBase, PublicURL: "https://" + testHost, Trial: true, Mails: store,
 		Accounts:  controlplane.NewAccounts(controlplane.AccountsConfig{Store: store, Hasher: quick{}, Texts: w.texts, Factors: factors}),
 		Orders:    w.orders,
 		Servers:   servers,

@@ -23,13 +23,14 @@ import (
 
 // Config is what the dashboard needs. Everything is required but what says otherwise.
 type Config struct {
-	Accounts  *controlplane.Accounts
-	Orders    *controlplane.Orders
-	Servers   *controlplane.Servers
-	Settings  *controlplane.Settings
-	Members   *controlplane.Members
-	Operators *controlplane.Operators
-	Base      tenant.Domain // names below it are ready at once
+	Accounts   *controlplane.Accounts
+	Orders     *controlplane.Orders
+	Servers    *controlplane.Servers
+	Settings   *controlplane.Settings
+	Colleagues *controlplane.Colleagues
+	Members    *controlplane.Members
+	Operators  *controlplane.Operators
+	Base       tenant.Domain // names below it are ready at once
 	// PublicURL is where browsers find the dashboard: "https://hafen.example.org". Requests for another host are refused.
 	PublicURL string
 	// HTTPSPort is where the customers' servers are reached; 443 when zero.

@@ -110,7 +110,10 @@ func webConfig(s settings, w webSettings, base tenant.Domain, addresses []netip.
 			Store: store, Billing: billing.Invoice{AcceptAtOnce: !s.Production}, Base: base, Registrable: dns.Registrable,
 			Records: func(claim controlplane.DomainClaim) []tenant.Record { return dns.Records(s.wanted(claim, addresses)) },
 		}),
-		Servers:   servers,
+		Servers: servers,
+		Colleagues: controlplane.NewColleagues(controlplane.ColleaguesConfig{
+			Store: store, Texts: web.MailTexts{PublicURL: s.publicURL(), Payee: w.payee()},
+		}),
 		Settings:  controlplane.NewSettingsUse(controlplane.SettingsConfig{Store: store, Engines: descriptions()}),
 		Members:   controlplane.NewMembers(controlplane.MembersConfig{Store: store, Mailbox: keys}),
 		Operators: controlplane.NewOperators(controlplane.OperatorsConfig{Store: store, Servers: servers}),
