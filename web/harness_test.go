@@ -71,7 +71,7 @@ func newWorld(t *testing.T, changes ...change) *world {
 		t.Fatal(err)
 	}
 	config := Config{
-		Accounts:   controlplane.NewAccounts(controlplane.AccountsConfig{Store: store, Hasher: quick{}, Texts: w.texts}),
+		Accounts:   controlplane.NewAccounts(controlplane.AccountsConfig{Store: store, Hasher: quick{}, Texts: w.texts, Factors: factors}),
 		Orders:     w.orders,
 		Servers:    servers,
 		Colleagues: controlplane.NewColleagues(controlplane.ColleaguesConfig{Store: store, Texts: w.texts}),
@@ -79,13 +79,6 @@ func newWorld(t *testing.T, changes ...change) *world {
 		Members:    controlplane.NewMembers(controlplane.MembersConfig{Store: store, Mailbox: unsealed{}, Wait: 50 * time.Millisecond}),
 		Operators:  controlplane.NewOperators(controlplane.OperatorsConfig{Store: store, Servers: servers}),
 		Base:       testBase, PublicURL: "https://" + testHost, Trial: true, Mails: store,
-		Accounts:  controlplane.NewAccounts(controlplane.AccountsConfig{Store: store, Hasher: quick{}, Texts: w.texts, Factors: factors}),
-		Orders:    w.orders,
-		Servers:   servers,
-		Settings:  controlplane.NewSettingsUse(controlplane.SettingsConfig{Store: store, Engines: engines}),
-		Members:   controlplane.NewMembers(controlplane.MembersConfig{Store: store, Mailbox: unsealed{}, Wait: 50 * time.Millisecond}),
-		Operators: controlplane.NewOperators(controlplane.OperatorsConfig{Store: store, Servers: servers}),
-		Base:      testBase, PublicURL: "https://" + testHost, Trial: true, Mails: store,
 		Engines: engines,
 		Log:     slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
