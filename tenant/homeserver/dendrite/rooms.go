@@ -124,10 +124,12 @@ func (s *server) DeleteRoom(ctx context.Context, room string) (bool, error) {
 		return false, err
 	case peopled:
 		err = s.ask(ctx, http.MethodPost, "/_dendrite/admin/evacuateRoom/"+url.PathEscape(room), nil, nil)
-	case known:
+	case !known && !kept:
+		return true, nil
+	case known && namesServer(room):
 		err = s.ask(ctx, http.MethodPost, "/_dendrite/admin/purgeRoom/"+url.PathEscape(room), nil, nil)
-	default: // the sync API purges in its own time
-		return !kept, nil
+	default: // what is left when Dendrite was killed between its room server and its sync API, too
+		err = s.purge(ctx, room)
 	}
 	// A large room takes longer than one answer; Dendrite goes on, and the next call finds out.
 	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() && ctx.Err() == nil {
