@@ -55,16 +55,21 @@ func (m *Meter) measure(ctx context.Context, specs []tenant.Spec) error {
 		slots <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-slots }()
-			at := time.Now()
-			usage, err := m.Reader.Usage(ctx, spec)
-			if err == nil {
-				err = m.Store.RecordUsage(ctx, spec.ID, at, usage)
-			}
-			if err != nil && ctx.Err() == nil {
+			if err := m.Measure(ctx, spec); err != nil && ctx.Err() == nil {
 				m.Log.WarnContext(ctx, "tenant not measured, next round tries again", "tenant", spec.ID, "error", err)
 			}
 		})
 	}
 	wait.Wait()
 	return nil
+}
+
+// Measure measures one tenant now.
+func (m *Meter) Measure(ctx context.Context, spec tenant.Spec) error {
+	at := time.Now()
+	usage, err := m.Reader.Usage(ctx, spec)
+	if err != nil {
+		return err
+	}
+	return m.Store.RecordUsage(ctx, spec.ID, at, usage)
 }

@@ -61,7 +61,7 @@ func await(ctx context.Context, store OperationRequests, wait time.Duration, id 
 		case err != nil:
 			return o, false, err
 		case o.Finished && o.Code != "":
-			return o, false, &tenant.Fault{Kind: tenant.Unavailable, Code: o.Code}
+			return o, false, &tenant.Fault{Kind: refusal(o.Code), Code: o.Code}
 		case o.Finished:
 			return o, true, nil
 		}
@@ -71,5 +71,17 @@ func await(ctx context.Context, store OperationRequests, wait time.Duration, id 
 		case <-waiting.Done():
 			return o, false, ctx.Err()
 		}
+	}
+}
+
+// refusal is what the code of a failed operation means to whoever asked for it.
+func refusal(code string) tenant.Kind {
+	switch code {
+	case "room.unknown", "media.unknown":
+		return tenant.NotFound
+	case "engine.unsupported":
+		return tenant.Conflict
+	default:
+		return tenant.Unavailable
 	}
 }

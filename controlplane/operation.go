@@ -49,8 +49,11 @@ type OperationWorker struct {
 	Store       OperationStore
 	Mailbox     MailOpener
 	Homeservers Homeservers
-	Members     MemberSyncStore // of OperationSyncMembers
-	Log         *slog.Logger
+	Members     MemberSyncStore   // of OperationSyncMembers
+	Recipients  AnnouncementQueue // of OperationAnnounce
+	// Measure looks at the storage of a tenant at once, after something was deleted there. Optional: the meter's next round does.
+	Measure func(context.Context, tenant.Spec) error
+	Log     *slog.Logger
 }
 
 // MailOpener opens what [Mailbox] sealed.
@@ -72,6 +75,8 @@ type OperationStore interface {
 	ClaimOperation(ctx context.Context, id string) (OperationClaim, bool, error)
 	// ReleaseOperation lets it be claimed again, after a while that grows with every attempt.
 	ReleaseOperation(ctx context.Context, id string) error
+	// ContinueOperation gives it the next turn behind all others that wait.
+	ContinueOperation(ctx context.Context, id string) error
 	// ReportOperation records how far it is.
 	ReportOperation(ctx context.Context, id string, done, total int64) error
 	// FinishOperation records the end with its answer, does to the member's row what the kind asks and erases the sealed password.
@@ -86,17 +91,24 @@ type OperationClaim struct {
 	Member Member // whom it is about; the zero Member when it is about nobody
 	Input  json.RawMessage
 	Sealed []byte
-	Again  bool // it was claimed before: an earlier attempt may have acted
+	Again  bool  // it was claimed before: an earlier attempt may have acted
+	Done   int64 // what was reported before
+	Total  int64
 }
 
 // act carries out one kind of operation. Its output becomes the operation's answer.
 type act struct {
 	do       func(w *OperationWorker, ctx context.Context, s homeserver.Server, c OperationClaim) (output any, err error)
 	question bool // reads only
+	frees    bool // storage, which is measured before the end is told
 }
 
-// errUnderWay says that the server is at it and wants to be asked again.
-var errUnderWay = errors.New("under way")
+var (
+	// errUnderWay says that the server is at it and wants to be asked again.
+	errUnderWay = errors.New("under way")
+	// errNextTurn says that there is more to do, and that others may go first.
+	errNextTurn = errors.New("next turn")
+)
 
 // acts says how each kind is carried out.
 var acts = map[OperationKind]act{
@@ -109,6 +121,20 @@ var acts = map[OperationKind]act{
 	OperationSignOut:     {do: (*OperationWorker).signOut},
 	OperationListDevices: {do: (*OperationWorker).listDevices, question: true},
 	OperationSyncMembers: {do: (*OperationWorker).syncMembers, question: true},
+
+	OperationListRooms:  {do: (*OperationWorker).listRooms, question: true},
+	OperationFindRoom:   {do: (*OperationWorker).findRoom, question: true},
+	OperationDeleteRoom: {do: (*OperationWorker).deleteRoom, frees: true},
+
+	OperationMediaUsers:  {do: (*OperationWorker).mediaUsers, question: true},
+	OperationListMedia:   {do: (*OperationWorker).listMedia, question: true},
+	OperationCountRemote: {do: (*OperationWorker).countRemote, question: true},
+	OperationDeleteMedia: {do: (*OperationWorker).deleteMedia, frees: true},
+	OperationQuarantine:  {do: (*OperationWorker).quarantine},
+	OperationRelease:     {do: (*OperationWorker).quarantine},
+	OperationPurgeRemote: {do: (*OperationWorker).purgeRemote, frees: true},
+
+	OperationAnnounce: {do: (*OperationWorker).announce},
 }
 
 // Work carries out one operation. An error means: try again.
@@ -126,16 +152,22 @@ func (w *OperationWorker) Work(ctx context.Context, job *river.Job[OperationArgs
 	defer cancel()
 	output, err := w.act(acting, claim)
 	fault, refused := errors.AsType[*tenant.Fault](err)
+	refused = refused && fault.Kind != tenant.Unavailable
+	if acts[claim.Kind].frees && (err == nil || refused) {
+		w.measure(ctx, claim.Spec)
+	}
 	switch {
 	case err == nil:
 		return w.Store.FinishOperation(ctx, id, "", output)
-	case refused && fault.Kind != tenant.Unavailable:
+	case refused:
 		return w.Store.FinishOperation(ctx, id, fault.Code, nil)
 	case acts[claim.Kind].question:
 		w.Log.WarnContext(ctx, "a question to a homeserver was not answered", "tenant", claim.Spec.ID, "kind", claim.Kind, "error", err)
 		return w.Store.FinishOperation(context.WithoutCancel(ctx), id, "server.unavailable", nil)
 	case errors.Is(err, errUnderWay):
 		return w.Store.ReleaseOperation(ctx, id)
+	case errors.Is(err, errNextTurn):
+		return w.Store.ContinueOperation(ctx, id)
 	default:
 		return errors.Join(fmt.Errorf("%s of %s: %w", claim.Kind, claim.Spec.ID, err),
 			w.Store.ReleaseOperation(context.WithoutCancel(ctx), id))
@@ -152,6 +184,19 @@ func (w *OperationWorker) act(ctx context.Context, c OperationClaim) (any, error
 		return nil, err
 	}
 	return a.do(w, ctx, server, c)
+}
+
+// measure looks at a tenant's storage, so that whoever sees that something is gone sees the space too, and the edge takes
+// uploads again. A claim leaves it five seconds; the meter's next round makes good what fails.
+func (w *OperationWorker) measure(ctx context.Context, spec tenant.Spec) {
+	if w.Measure == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	if err := w.Measure(ctx, spec); err != nil {
+		w.Log.WarnContext(ctx, "storage not measured after a deletion, the next round does", "tenant", spec.ID, "error", err)
+	}
 }
 
 func unreadable(err error) error {

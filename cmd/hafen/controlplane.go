@@ -121,9 +121,12 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 		Store: store, Provisioner: prov, Image: c.imageOf, Contact: s.Contact, Owner: owner, Log: log, At: atStep,
 	})
 	texts := web.MailTexts{PublicURL: s.publicURL(), Payee: w.payee()}
+	meter := &controlplane.Meter{Store: store, Reader: prov, Every: c.Meter, Log: log}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &controlplane.ReconcileWorker{Reconciler: reconciler})
-	river.AddWorker(workers, &controlplane.OperationWorker{Store: store, Mailbox: keys.Mailbox, Homeservers: prov, Members: store, Log: log})
+	river.AddWorker(workers, &controlplane.OperationWorker{
+		Store: store, Mailbox: keys.Mailbox, Homeservers: prov, Members: store, Recipients: store, Measure: meter.Measure, Log: log,
+	})
 	river.AddWorker(workers, &controlplane.TenantMailWorker{Store: store, Texts: texts})
 	river.AddWorker(workers, &controlplane.MemberMailWorker{Store: store, Texts: texts})
 	river.AddWorker(workers, &controlplane.CleanWorker{Store: store})
@@ -151,8 +154,8 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 			(&templateKeeper{provisioner: prov, engines: c.templates(), image: c.imageOf, log: log}).run,
 			(&controlplane.Sweeper{Store: store, Owner: owner, Log: log}).Run,
 			(&controlplane.DomainWatcher{Store: store, Checker: checker, Log: log}).Run,
-			(&controlplane.Meter{Store: store, Reader: prov, Every: c.Meter, Log: log}).Run,
 			(&controlplane.MemberSync{Store: store, Homeservers: prov, Log: log}).Run,
+			meter.Run,
 			(&controlplane.CertificateKeeper{Host: base, Store: store.Certificates(), Issuer: issuer, Log: log}).Run,
 			(&controlplane.Cleaner{Store: store, Log: log}).Run,
 			(&networkKeeper{prov, log}).run,

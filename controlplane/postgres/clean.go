@@ -37,6 +37,9 @@ delete from operations o using imports i where i.id = o.import_id and i.created_
 	{"imports", `
 delete from imports i where i.created_at < now() - interval '90 days' and not exists (select from operations o where o.import_id = i.id)`},
 	{"invites", `delete from invites where greatest(expires_at, used_at, withdrawn_at) < now() - interval '90 days'`},
+	// How many it reached stands in the announcement itself.
+	{"recipients", `delete from announcement_recipients r using announcements a where a.id = r.announcement_id and r.settled_at is not null
+and a.created_at < now() - interval '90 days'`},
 	{"mails", `delete from mails where created_at < now() - interval '90 days'`},
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 
 	"hafen/controlplane"
 	"hafen/tenant"
@@ -81,14 +82,16 @@ const (
 	claimOperation = `
 update operations set claimed_until = now() + $2::interval, attempts = attempts + 1
 where id = $1 and finished_at is null and claimed_until < now()
-returning tenant_id, localpart, kind, input, sealed_password, attempts > 1`
+returning tenant_id, localpart, kind, input, sealed_password, attempts > 1, done, total`
 	operationMember = `select display_name, admin from members where tenant_id = $1 and localpart = $2`
 	operationSpec   = `select ` + specColumns + ` from tenants t join plans p on p.id = t.plan_id where t.id = $1`
 	// The first attempt may be repeated at once, the next after two seconds, and so on to five minutes.
 	releaseOperation = `
 update operations set claimed_until = now() + least(interval '1 second' * (power(2, least(attempts, 10)) - 2), interval '5 minutes')
 where id = $1 and finished_at is null`
-	reportOperation = `update operations set done = $2, total = $3 where id = $1 and finished_at is null`
+	// An operation that goes on starts anew with what a silent server costs it.
+	continueOperation = `update operations set claimed_until = now(), attempts = 1 where id = $1 and finished_at is null`
+	reportOperation   = `update operations set done = $2, total = $3 where id = $1 and finished_at is null`
 )
 
 // ClaimOperation takes an open operation that no other worker has.
@@ -99,7 +102,7 @@ func (s *Store) ClaimOperation(ctx context.Context, id string) (c controlplane.O
 			on tenant.ID
 			in []byte
 		)
-		err := tx.QueryRow(ctx, claimOperation, id, controlplane.OperationClaimed).Scan(&on, &c.Member.Localpart, &c.Kind, &in, &c.Sealed, &c.Again)
+		err := tx.QueryRow(ctx, claimOperation, id, controlplane.OperationClaimed).Scan(&on, &c.Member.Localpart, &c.Kind, &in, &c.Sealed, &c.Again, &c.Done, &c.Total)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
@@ -131,6 +134,20 @@ func (s *Store) ReleaseOperation(ctx context.Context, id string) error {
 	}
 	return nil
 }
+
+// ContinueOperation gives an operation its next turn, behind every other operation that waits.
+func (s *Store) ContinueOperation(ctx context.Context, id string) error {
+	return s.inTx(ctx, "continue operation", func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, continueOperation, id)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		return s.enqueue(ctx, tx, controlplane.OperationArgs{Operation: id}, &river.InsertOpts{Priority: lastInQueue})
+	})
+}
+
+// lastInQueue is River's lowest priority: of the jobs that wait, one with a higher priority is always taken first.
+const lastInQueue = 4
 
 // ReportOperation records how far an operation is.
 func (s *Store) ReportOperation(ctx context.Context, id string, done, total int64) error {
