@@ -44,8 +44,10 @@ func (p packages) pinned(ctx context.Context) (string, error) {
 
 // download puts the packages into a directory.
 func (p packages) download(ctx context.Context, directory string) error {
-	if err := os.MkdirAll(filepath.Join(directory, "partial"), 0o755); err != nil {
-		return fmt.Errorf("create a directory for packages: %w", err)
+	for _, needed := range []string{filepath.Join(directory, "partial"), p.state} {
+		if err := os.MkdirAll(needed, 0o755); err != nil {
+			return fmt.Errorf("create a directory for packages: %w", err)
+		}
 	}
 	if _, err := p.apt(ctx, directory, "--download-only").Output(); err != nil {
 		return fmt.Errorf("download packages: %w%s; when they are not found mend it with: apt-get update", err, said(err))

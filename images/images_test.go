@@ -86,7 +86,12 @@ func run(t *testing.T, engine *client.Client, id string, arguments ...string) st
 			t.Errorf("exit status %d", end.StatusCode)
 		}
 	}
-	logs, err := engine.ContainerLogs(t.Context(), made.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true})
+	return printed(t, engine, made.ID)
+}
+
+func printed(t *testing.T, engine *client.Client, id string) string {
+	t.Helper()
+	logs, err := engine.ContainerLogs(t.Context(), id, container.LogsOptions{ShowStdout: true, ShowStderr: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,18 +107,20 @@ func run(t *testing.T, engine *client.Client, id string, arguments ...string) st
 func TestUnchangedRecipeIsOneLookUp(t *testing.T) {
 	t.Parallel()
 	engine := docker(t)
-	recipe := images.Recipe{Engine: images.Dendrite, Source: ".", Cache: cache}
-	first, err := recipe.Ensure(t.Context(), engine)
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range images.Engines() {
+		recipe := images.Recipe{Engine: name, Source: ".", Cache: cache}
+		first, err := recipe.Ensure(t.Context(), engine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		recipe.Cache = "/nonexistent/cache" // nothing is made or loaded
+		start := time.Now()
+		second, err := recipe.Ensure(t.Context(), engine)
+		if err != nil || second != first {
+			t.Errorf("second time: %q, %v; first %q", second, err, first)
+		}
+		t.Logf("%s: looked up in %v", name, time.Since(start))
 	}
-	recipe.Cache = "/nonexistent/cache" // nothing is compiled or loaded
-	start := time.Now()
-	second, err := recipe.Ensure(t.Context(), engine)
-	if err != nil || second != first {
-		t.Errorf("second time: %q, %v; first %q", second, err, first)
-	}
-	t.Logf("looked up in %v", time.Since(start))
 }
 
 // TestSameInputsGiveTheSameImage removes the image in between, so the engine cannot answer from memory.
@@ -174,6 +181,8 @@ func TestMissingInputs(t *testing.T) {
 		says   string
 	}{
 		{"not a checkout", images.Recipe{Engine: images.Dendrite, Source: t.TempDir(), Cache: cache}, "in a checkout of Hafen"},
+		{"not a checkout, for Synapse", images.Recipe{Engine: images.Synapse, Source: t.TempDir(), Cache: cache}, "in a checkout of Hafen"},
+		{"no engine", images.Recipe{Engine: "conduit", Source: ".", Cache: cache}, "no such engine"},
 		{"no certificates", images.Recipe{Engine: images.Dendrite, Source: ".", Cache: cache, Certificates: "/nonexistent"}, "apt-get install ca-certificates"},
 	}
 	for _, test := range tests {
@@ -255,13 +264,18 @@ func TestFailedLoadIsReported(t *testing.T) {
 	}
 }
 
-func TestVersionIsThatOfTheModule(t *testing.T) {
+func TestVersionsAreThoseMade(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("dendrite/go.mod")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(text), "github.com/element-hq/dendrite "+images.DendriteVersion+"\n") {
-		t.Errorf("dendrite/go.mod does not pin %s", images.DendriteVersion)
+	for file, line := range map[string]string{
+		"dendrite/go.mod":          "github.com/element-hq/dendrite " + images.DendriteVersion + "\n",
+		"synapse/requirements.txt": "matrix-synapse==" + strings.TrimPrefix(images.SynapseVersion, "v") + " ",
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), line) {
+			t.Errorf("%s does not pin %s", file, strings.TrimSpace(line))
+		}
 	}
 }

@@ -24,6 +24,7 @@ var unused = []string{
 	// Of the wheels: their programs, tests, and tables of what no homeserver asks for (where in a country a telephone
 	// number is, who made a network card).
 	modules + "/bin", modules + "/*/test", modules + "/*/tests", modules + "/*/*/test", modules + "/*/*/tests",
+	modules + "/*/*/*/test", modules + "/*/*/*/tests",
 	modules + "/phonenumbers/carrierdata", modules + "/phonenumbers/geodata", modules + "/phonenumbers/tzdata",
 	modules + "/netaddr/eui/*.txt", modules + "/netaddr/eui/*.idx",
 	modules + "/*.dist-info/RECORD", modules + "/*.dist-info/INSTALLER", modules + "/*.dist-info/REQUESTED",
@@ -51,14 +52,14 @@ func (t *tree) prune() error {
 	return t.pruneLibraries()
 }
 
-// pruneSources removes what only a compiler or a type checker reads.
+// pruneSources removes what only a compiler, a type checker or a shell reads.
 func (t *tree) pruneSources() error {
 	return filepath.WalkDir(filepath.Join(t.root, libraries), func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		switch filepath.Ext(path) {
-		case ".c", ".h", ".pxd", ".pyi", ".pyx", ".rs":
+		case ".c", ".h", ".pxd", ".pyi", ".pyx", ".rs", ".sh":
 			return os.Remove(path)
 		}
 		return nil

@@ -61,7 +61,7 @@ func (r Recipe) planSynapse(ctx context.Context) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	const layout = 1 // raised whenever the tree's form changes
+	const layout = 2 // raised whenever the tree's form changes
 	hash := sha256.New()
 	fmt.Fprintf(hash, "layout %d\n%s%s%s", layout, pinned, inputs[0], inputs[1])
 	return plan{
