@@ -116,7 +116,9 @@ type Imported struct {
 }
 
 // Unlinked reports whether its member is here and has no way in.
-func (i Imported) Unlinked() bool { return i.Done && i.Active && i.Code == "" && i.Email == "" && !i.Own }
+func (i Imported) Unlinked() bool {
+	return i.Done && i.Active && i.Code == "" && i.Email == "" && !i.Own
+}
 
 // NewImports makes Imports.
 func NewImports(c ImportsConfig) *Imports { return &Imports{c} }

@@ -3,62 +3,17 @@ package templates
 import "time"
 
 // Dashboard is /servers/{id} of a server that has been made. The live parts are
-// replaced by the SSE events "state" (DashboardState), "usage" (DashboardUsage)
-// and "members" (MemberRows) of EventsURL.
+// replaced by the SSE events "state" (DashboardState) and "usage" (DashboardUsage)
+// of EventsURL.
 type Dashboard struct {
 	Server        Server
 	HomeserverURL string
 	Conditions    []Condition
 	Seats         Seats
 	Storage       Storage
-	Members       Members
-	EventsURL     string
-}
-
-// States of a member.
-const (
-	MemberActive      = "active"
-	MemberDeactivated = "deactivated"
-	MemberPending     = "pending" // an operation runs
-	MemberFailed      = "failed"  // an operation failed; Failure says why
-)
-
-// Member is one Matrix account.
-type Member struct {
-	Localpart   string
-	MatrixID    string
-	DisplayName string
-	Admin       bool
-	State       string
-	Operation   string // while MemberPending or MemberFailed: create, set_password, deactivate, reactivate
-	Failure     string // of the operation: `error.<Failure>`
-	CreatedAt   time.Time
-}
-
-// Members is the member table with its form. Everything posts and gets
-// MembersPanel back (or a redirect to the dashboard without htmx):
-//
-//	localpart, display_name, password_mode (generated, own), password → POST /servers/{id}/members
-//	→ POST /servers/{id}/members/{localpart}/reset | deactivate | reactivate
-type Members struct {
-	ServerID   string
-	ServerName string
-	List       []Member
-	Seats      Seats
-	Form       Form
-	// CanReactivate is false where the engine cannot bring an account back.
-	CanReactivate bool
-	// Writable is false while the server cannot take changes (asleep is fine, suspended is not).
-	Writable bool
-	Result   *MemberResult
-}
-
-// MemberResult is shown once after an account was made or its password reset.
-type MemberResult struct {
-	MatrixID string
-	// Password is the generated password; "" when the person chose one or it is still being made.
-	Password string
-	Code     string // `member.result.<code>`: create, set_password, deactivate, reactivate, pending
+	// ManagesMembers says that whoever looks may add some, and that the server can take them.
+	ManagesMembers bool
+	EventsURL      string
 }
 
 // Refusal is one thing that must shrink before a downgrade.

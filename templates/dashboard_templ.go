@@ -82,7 +82,7 @@ func DashboardPage(p Page, vm Dashboard) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = MembersPanel(p.Locale, vm.Members).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = membersCard(p.Locale, vm).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
