@@ -35,7 +35,7 @@ type ColleagueStore interface {
 	// InviteColleague records an invitation with its mail, in place of an earlier one to the same address. Faults:
 	// colleague.exists, colleague.owner, colleague.too_many.
 	InviteColleague(ctx context.Context, n NewColleague) error
-	// WithdrawColleague ends an invitation; the Fault colleague.unknown when there is none.
+	// WithdrawColleague ends an invitation. Idempotent.
 	WithdrawColleague(ctx context.Context, actor Actor, id tenant.ID, email string) error
 	// FindColleagueInvite looks without using it. Faults token.unknown, token.expired, token.used.
 	FindColleagueInvite(ctx context.Context, link TokenHash) (ColleagueOffer, error)

@@ -74,4 +74,6 @@ type ServerCard struct {
 	Storage Storage
 	// URL is where the card leads: the dashboard, or the order while unpaid.
 	URL string
+	// Role is what whoever looks is on a server of somebody else's, "" on one's own.
+	Role string
 }

@@ -58,7 +58,7 @@ func (s *scene) path(route route, b *browser) string {
 	return strings.NewReplacer(
 		":id", string(s.server), ":localpart", "anna", ":session", orElse(b.session, "00000000-0000-4000-8000-000000000000"),
 		":order", s.order, ":account", s.anna.ID, ":passkey", "00000000-0000-4000-8000-000000000000", ":mail", itoa(mail), ":server", string(s.server),
-		":colleague", "00000000-0000-4000-8000-000000000000", "*", strings.TrimPrefix(assetURLs.CSS, "/assets/"),
+		":colleague", s.colleagues[controlplane.Billing].ID, "*", strings.TrimPrefix(assetURLs.CSS, "/assets/"),
 	).Replace(route.path)
 }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"strconv"
 
+	"hafen/controlplane"
 	"hafen/templates"
 )
 
@@ -19,9 +20,11 @@ func (s *Server) dashboardView(r *request) (templates.Dashboard, error) {
 	if err != nil {
 		return templates.Dashboard{}, err
 	}
-	members, err := s.membersView(r)
-	if err != nil {
-		return templates.Dashboard{}, err
+	var members templates.Members
+	if r.server.Role.May(controlplane.SeeMembers) {
+		if members, err = s.membersView(r); err != nil {
+			return templates.Dashboard{}, err
+		}
 	}
 	return templates.Dashboard{
 		Server: s.serverView(r.server), HomeserverURL: s.homeserver(r.server.Host), Conditions: conditionViews(r.server.Conditions),

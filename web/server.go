@@ -16,9 +16,13 @@ func (s *Server) showServers(r *request) error {
 	}
 	list := templates.ServerList{}
 	for _, server := range servers {
-		list.Servers = append(list.Servers, templates.ServerCard{
+		card := templates.ServerCard{
 			Server: s.serverView(server), Seats: seatsView(server), Storage: storageView(server, nil), URL: serverPath(server.ID),
-		})
+		}
+		if server.Role != controlplane.Owner {
+			card.Role = string(server.Role)
+		}
+		list.Servers = append(list.Servers, card)
 	}
 	return r.ok(templates.ServerListPage(s.page(r), list))
 }

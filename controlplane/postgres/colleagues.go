@@ -99,7 +99,7 @@ func (s *Store) InviteColleague(ctx context.Context, n controlplane.NewColleague
 	})
 }
 
-// WithdrawColleague ends an open invitation.
+// WithdrawColleague ends an open invitation. Idempotent.
 func (s *Store) WithdrawColleague(ctx context.Context, actor controlplane.Actor, id tenant.ID, email string) error {
 	return s.inTx(ctx, "withdraw an invitation", func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, withdrawColleague, id, strings.ToLower(email))
@@ -107,7 +107,7 @@ func (s *Store) WithdrawColleague(ctx context.Context, actor controlplane.Actor,
 			return err
 		}
 		if tag.RowsAffected() == 0 {
-			return unknownColleague()
+			return nil // accepted or run out meanwhile: there is nothing to withdraw
 		}
 		return s.audit(ctx, tx, actor, "colleague.withdraw", id, map[string]any{"email": email})
 	})
