@@ -68,7 +68,6 @@ func configure(s homeserver.Setup) configuration {
 			Resources:  []resource{{Names: resources(s.Spec)}},
 		}},
 		LogConfig:      inConfig(logFile),
-		AdminContact:   s.Spec.Contact,
 		Database:       configureDatabase(s.Spec),
 		Caches:         configureCaches(s.Spec.Limits),
 		Events:         "10K", // times the factor

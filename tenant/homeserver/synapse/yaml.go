@@ -12,7 +12,6 @@ type configuration struct {
 	ReportStats   bool          `yaml:"report_stats"`
 	EnableMetrics bool          `yaml:"enable_metrics"`
 	LogConfig     string        `yaml:"log_config"`
-	AdminContact  string        `yaml:"admin_contact,omitempty"`
 
 	Database database `yaml:"database"`
 	Caches   caches   `yaml:"caches"`
