@@ -99,9 +99,16 @@ func (p *Provisioner) createDatabase(ctx context.Context, spec tenant.Spec) erro
 	if err != nil {
 		return err
 	}
-	return p.database.Create(ctx, spec.ID, database.New{
+	if err := p.database.Create(ctx, spec.ID, database.New{
 		Password: secrets[homeserver.DatabasePassword], Connections: spec.Limits.DatabaseConnections, Template: templateOf(spec),
-	})
+	}); err != nil {
+		return err
+	}
+	select {
+	case p.taken <- struct{}{}:
+	default: // told, and not yet heard
+	}
+	return nil
 }
 
 func (p *Provisioner) writeFiles(ctx context.Context, spec tenant.Spec) error {

@@ -64,6 +64,7 @@ type Provisioner struct {
 	database *database.Cluster
 	firewall *firewall.Firewall
 	files    files
+	taken    chan struct{} // see SpareTaken
 }
 
 // A Unix socket's path, less its terminating zero: sockaddr_un has 108 bytes.
@@ -89,6 +90,7 @@ func New(ctx context.Context, c Config) (*Provisioner, error) {
 		config: c, engines: map[tenant.EngineName]homeserver.Engine{},
 		docker: engine, database: cluster, firewall: firewall.New(c.Network),
 		files: files{data: filepath.Join(c.DataDir, "tenants"), run: c.RunDir, group: c.SocketGroup},
+		taken: make(chan struct{}, 1),
 	}
 	for _, e := range c.Engines {
 		p.engines[e.Describe().Name] = e

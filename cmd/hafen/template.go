@@ -16,6 +16,7 @@ type templateKeeper struct {
 	engines     []tenant.EngineName
 	image       func(tenant.EngineName) (string, error)
 	log         *slog.Logger
+	current     map[tenant.EngineName]string // images by engine, at the last look
 }
 
 const (
@@ -23,31 +24,52 @@ const (
 	templatesAfter = 2 * time.Second
 	// How soon a new image is noticed. A look costs a few milliseconds.
 	templatesEvery = time.Minute
+	// The server whose order has taken a spare copy comes first, too.
+	sparesAfter = 3 * time.Second
 )
 
 func (k *templateKeeper) run(ctx context.Context) error {
-	timer := time.NewTimer(templatesAfter)
-	defer timer.Stop()
+	look, refill := time.NewTimer(templatesAfter), time.NewTimer(templatesAfter)
+	defer look.Stop()
+	defer refill.Stop()
+	waiting := true // for refill
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-timer.C:
+		case <-look.C:
+			k.look(ctx)
+			k.refill(ctx)
+			look.Reset(templatesEvery)
+		case <-k.provisioner.SpareTaken():
+			if !waiting { // or a stream of orders would put it off for ever
+				refill.Reset(sparesAfter)
+				waiting = true
+			}
+		case <-refill.C:
+			waiting = false
+			k.refill(ctx)
 		}
-		k.look(ctx)
-		timer.Reset(templatesEvery)
+	}
+}
+
+func (k *templateKeeper) refill(ctx context.Context) {
+	for engine, image := range k.current {
+		if err := k.provisioner.EnsureSpares(ctx, engine, image); err != nil && ctx.Err() == nil {
+			k.log.WarnContext(ctx, "no spare databases: servers start more slowly; will be tried again", "engine", engine, "error", err)
+		}
 	}
 }
 
 // look fails quietly for an engine whose image is absent: its tenants say so themselves.
 func (k *templateKeeper) look(ctx context.Context) {
-	current := map[tenant.EngineName]string{}
+	k.current = map[tenant.EngineName]string{}
 	for _, engine := range k.engines {
 		image, err := k.image(engine)
 		if err != nil {
 			continue
 		}
-		current[engine] = image
+		k.current[engine] = image
 		began := time.Now()
 		made, err := k.provisioner.EnsureTemplate(ctx, engine, image)
 		switch {
@@ -60,10 +82,10 @@ func (k *templateKeeper) look(ctx context.Context) {
 		}
 	}
 	// Not while an image cannot be had, if only for a moment: its template would have to be made again.
-	if len(current) < len(k.engines) {
+	if len(k.current) < len(k.engines) {
 		return
 	}
-	if err := k.provisioner.DropTemplates(ctx, current); err != nil && ctx.Err() == nil {
+	if err := k.provisioner.DropTemplates(ctx, k.current); err != nil && ctx.Err() == nil {
 		k.log.WarnContext(ctx, "old templates of the databases stay; will be tried again", "error", err)
 	}
 }

@@ -77,7 +77,9 @@ func (b *Build) begin(ctx context.Context, t Template) error {
 	if err != nil || there {
 		return err
 	}
-	return wrap("drop half a template", b.cluster.dropTemplate(ctx, b.template))
+	return wrap("drop half a template", b.cluster.alone(ctx, "making spares", func(s session) error {
+		return s.dropTemplate(ctx, b.template)
+	}))
 }
 
 // Close lets the next one build.

@@ -5,14 +5,14 @@
 // it goes as the tenant's role ([Cluster.Connect]): whoever took over a homeserver can plant triggers, functions and
 // operators there, which run with the rights of the one who touches them.
 //
-// There is one exception. A tenant's database is a copy of a template that has the engine's tables already ([Template]), and
-// these must become the tenant's: for that the superuser enters the copy, while it is still the superuser's own and admits
-// nobody else, so before anything of the tenant's ever ran there. Nothing of a tenant's ever reaches a template, either: it
-// takes no connection at all, and was made by a server that nobody could reach ([Build]), in whose database too nobody is
-// but its own role.
+// There is one exception. A tenant's database can be a copy of a template that has the engine's tables already ([Template]).
+// The tables in a copy must become its own: for that the superuser enters the copy while it is a spare, which belongs to no
+// tenant and admits nobody else, and never again once a tenant's role has got it. Nothing of a tenant's reaches a template,
+// either: it takes no connection at all, and the server that made it ([Build]) was one that nobody could reach.
 //
-// A crash leaves a role without a database, a copy that is not yet the tenant's, or a database whose rights are not yet taken
-// from the public; State calls all of them absent, so that Create is repeated and completes them.
+// A crash leaves a role without a database, a database whose rights are not yet taken from the public, which State calls
+// absent, so that Create is repeated and completes them; or a spare or a builder's database that is not whole, which nobody
+// uses and which EnsureSpares and BeginBuild drop.
 package database
 
 import (

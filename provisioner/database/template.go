@@ -42,41 +42,48 @@ const templatesSQL = `
 SELECT datname FROM pg_database
  WHERE starts_with(datname, 'hafen_template') AND shobj_description(oid, 'pg_database') = $1 AND datname <> ALL ($2)`
 
-// DropTemplates drops the templates of an installation but those to keep. Another's, in a cluster that several share, stay.
+// DropTemplates drops the templates of an installation but those to keep, and their spares. Another's, in a cluster that
+// several share, stay.
 func (c *Cluster) DropTemplates(ctx context.Context, installation string, keep []Template) error {
 	kept := []string{}
 	for _, t := range keep {
 		kept = append(kept, t.name())
 	}
-	rows, err := c.pool.Query(ctx, templatesSQL, mark(installation), kept)
-	if err != nil {
-		return wrap("list the templates", err)
-	}
-	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return wrap("list the templates", err)
-	}
-	for _, name := range names {
-		if err := c.dropTemplate(ctx, name); err != nil {
-			return wrap("drop a template", err)
+	return wrap("drop old templates", c.alone(ctx, "making spares", func(s session) error {
+		names, err := s.names(ctx, templatesSQL, mark(installation), kept)
+		if err != nil {
+			return err
 		}
-	}
-	return nil
+		for _, name := range names {
+			if err := s.dropTemplate(ctx, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 }
 
-func (c *Cluster) dropTemplate(ctx context.Context, name string) error {
-	name = pgx.Identifier{name}.Sanitize()
-	if err := c.execute(ctx, "ALTER DATABASE "+name+" IS_TEMPLATE false"); err != nil && !is(err, "3D000") { // invalid_catalog_name: it is gone
+// dropTemplate drops a template, or what is left of one, and its spares. Each name it has is known by the template's, which
+// therefore goes last.
+func (s session) dropTemplate(ctx context.Context, name string) error {
+	quoted := pgx.Identifier{name}.Sanitize()
+	// From now on nobody copies it.
+	if err := s.execute(ctx, "ALTER DATABASE "+quoted+" IS_TEMPLATE false"); err != nil && !is(err, "3D000") { // invalid_catalog_name: it is gone
 		return err
 	}
-	if err := c.execute(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+	all, err := s.names(ctx, allSparesSQL, spares(name))
+	if err != nil {
 		return err
 	}
-	err := c.execute(ctx, "DROP ROLE IF EXISTS "+name)
-	if is(err, "2BP01") { // dependent_objects_still_exist: in a copy that is just being handed over
-		return nil
+	for _, spare := range all {
+		if err := s.lock(ctx, spare); err != nil { // it may just be made
+			return err
+		}
+		if err := s.drop(ctx, spare); err != nil {
+			return err
+		}
 	}
-	return err
+	return s.drop(ctx, name)
 }
 
 // mark is the comment on an installation's templates.

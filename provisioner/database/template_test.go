@@ -185,28 +185,93 @@ func TestNobodyEntersATemplate(t *testing.T) {
 	}
 }
 
-// A copy that was not handed over must neither count nor let the tenant in, and is made anew.
-func TestUnfinishedCopyCountsAsAbsent(t *testing.T) {
+func TestSpares(t *testing.T) {
+	t.Parallel()
+	cluster, server := open(t)
+	template, installation := newTemplate(t, cluster)
+	must(t, cluster.EnsureSpares(t.Context(), template, 2))
+	if n := len(spares(t, server, template)); n != 0 {
+		t.Errorf("%d spares without a template", n)
+	}
+	build(t, cluster, template, installation)
+	for range 2 { // twice: there are as many as there shall be
+		must(t, cluster.EnsureSpares(t.Context(), template, 2))
+	}
+	made := spares(t, server, template)
+	if len(made) != 2 {
+		t.Fatalf("spares %v", made)
+	}
+	ids := make([]tenant.ID, 3)
+	var group errgroup.Group
+	for i := range ids { // at once: two get a spare, one a copy
+		ids[i] = newTenant(t, cluster)
+		group.Go(func() error {
+			return cluster.Create(t.Context(), ids[i], database.New{Password: []byte("secret"), Connections: 5, Template: template})
+		})
+	}
+	must(t, group.Wait())
+	for _, id := range ids {
+		checkCopy(t, cluster, server, id)
+	}
+	if left := spares(t, server, template); len(left) > 0 {
+		t.Errorf("spares left: %v", left)
+	}
+	must(t, cluster.EnsureSpares(t.Context(), template, 1))
+	must(t, cluster.DropTemplates(t.Context(), installation, nil))
+	if left := spares(t, server, template); len(left) > 0 {
+		t.Errorf("spares of no template: %v", left)
+	}
+}
+
+// spares lists all there is of a template's spares.
+func spares(t *testing.T, server pgtest.Server, template database.Template) []string {
+	t.Helper()
+	var names []string
+	must(t, connect(t, server.DSN).QueryRow(t.Context(), `SELECT coalesce(array_agg(DISTINCT name), '{}') FROM
+		(SELECT rolname::text AS name FROM pg_roles UNION SELECT datname FROM pg_database) n WHERE starts_with(name, $1)`,
+		"hafen_spare1_fake_"+template.Image[7:19]).Scan(&names))
+	return names
+}
+
+// What a killed copying leaves must become nobody's database, and is dropped.
+func TestUnfinishedSpareIsDropped(t *testing.T) {
 	t.Parallel()
 	cluster, server := open(t)
 	template, installation := newTemplate(t, cluster)
 	build(t, cluster, template, installation)
+	half := "hafen_spare1_fake_" + template.Image[7:19] + "_killed"
 	admin := connect(t, server.DSN)
+	for _, statement := range []string{
+		`CREATE ROLE ` + half + ` NOLOGIN`, `CREATE DATABASE ` + half + ` TEMPLATE hafen_template1_fake_` + template.Image[7:19] + ` CONNECTION LIMIT 0`,
+	} {
+		_, err := admin.Exec(t.Context(), statement)
+		must(t, err)
+	}
 	id := newTenant(t, cluster)
-	wanted := database.New{Password: []byte("secret"), Connections: 5, Template: template}
-	must(t, cluster.Create(t.Context(), id, wanted))
-	_, err := admin.Exec(t.Context(), `DROP DATABASE `+id.Role())
-	must(t, err)
-	// As Create is killed after its first statement.
-	_, err = admin.Exec(t.Context(), `CREATE DATABASE `+id.Role()+` TEMPLATE hafen_template1_fake_`+template.Image[7:19]+` CONNECTION LIMIT 0`)
-	must(t, err)
-	if s, err := cluster.State(t.Context(), id); err != nil || s.Database {
-		t.Errorf("counts as there: %+v, %v", s, err)
+	must(t, cluster.Create(t.Context(), id, database.New{Password: []byte("secret"), Connections: 5, Template: template}))
+	checkCopy(t, cluster, server, id)
+	if left := spares(t, server, template); len(left) != 1 || left[0] != half {
+		t.Errorf("spares: %v", left)
 	}
-	if _, err := cluster.Connect(t.Context(), id, []byte("secret")); err == nil {
-		t.Error("the tenant gets in")
+	must(t, cluster.EnsureSpares(t.Context(), template, 0))
+	if left := spares(t, server, template); len(left) > 0 {
+		t.Errorf("left: %v", left)
 	}
-	must(t, cluster.Create(t.Context(), id, wanted))
+}
+
+// A role alone is what a killed Create or Drop leaves.
+func TestRoleAloneGivesWay(t *testing.T) {
+	t.Parallel()
+	cluster, server := open(t)
+	template, installation := newTemplate(t, cluster)
+	build(t, cluster, template, installation)
+	id := newTenant(t, cluster)
+	_, err := connect(t, server.DSN).Exec(t.Context(), `CREATE ROLE `+id.Role()+` NOLOGIN`)
+	must(t, err)
+	must(t, cluster.Create(t.Context(), id, database.New{Password: []byte("secret"), Connections: 5, Template: template}))
+	if s, err := cluster.State(t.Context(), id); err != nil || s != (database.State{Role: true, Database: true, Connections: 5}) {
+		t.Errorf("%+v, %v", s, err)
+	}
 	checkCopy(t, cluster, server, id)
 }
 
@@ -283,14 +348,21 @@ func BenchmarkCreateFromTemplate(b *testing.B) {
 	server := pgtest.Cluster(b)
 	cluster, err := database.Open(b.Context(), database.Config{DSN: server.DSN, SocketDir: server.SocketDir})
 	must(b, err)
-	defer cluster.Close()
+	b.Cleanup(cluster.Close)
 	template, installation := newTemplate(b, cluster)
 	build(b, cluster, template, installation)
-	for b.Loop() {
-		id := tenant.NewID()
-		must(b, cluster.Create(b.Context(), id, database.New{Password: []byte("password"), Connections: 5, Template: template}))
-		b.StopTimer()
-		_ = cluster.Drop(b.Context(), id)
-		b.StartTimer()
+	for name, spares := range map[string]int{"copy": 0, "spare": 1} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				must(b, cluster.EnsureSpares(b.Context(), template, spares))
+				id := tenant.NewID()
+				b.StartTimer()
+				must(b, cluster.Create(b.Context(), id, database.New{Password: []byte("password"), Connections: 5, Template: template}))
+				b.StopTimer()
+				_ = cluster.Drop(b.Context(), id)
+				b.StartTimer()
+			}
+		})
 	}
 }
