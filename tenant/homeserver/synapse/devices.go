@@ -58,9 +58,9 @@ func (d devices) SignOut(ctx context.Context, who tenant.Localpart, ids ...strin
 
 func (d devices) path(who tenant.Localpart) string { return api + "/v2/users/" + d.escapedID(who) }
 
-// moment reads milliseconds since 1970, zero for none.
+// moment reads milliseconds since 1970, zero for none and for what is beyond the year 9999, which JSON has no time for.
 func moment(ms int64) time.Time {
-	if ms <= 0 {
+	if ms <= 0 || ms >= 253_402_300_800_000 {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms)

@@ -57,7 +57,7 @@ func (m media) MediaUsers(ctx context.Context, p homeserver.Page) (homeserver.Me
 }
 
 const pageOfFilesSQL = `
-SELECT media_id, left(coalesce(upload_name, ''), 255), left(coalesce(media_type, ''), 255), media_length,
+SELECT left(media_id, 255), left(coalesce(upload_name, ''), 255), left(coalesce(media_type, ''), 255), media_length,
        left(substr(user_id, 2, length(user_id) - length($2::text) - 2), 255), coalesce(created_ts, 0),
        coalesce(last_access_ts, 0), quarantined_by IS NOT NULL` + filesSQL + `
  ORDER BY media_length DESC, media_id LIMIT $3 OFFSET $4`

@@ -32,7 +32,7 @@ var roomsBy = map[string]string{
 }
 
 const pageOfRoomsSQL = `
-SELECT r.room_id, left(coalesce(r.name, ''), 255), left(coalesce(r.canonical_alias, ''), 255), left(coalesce(r.room_version, ''), 64),
+SELECT left(r.room_id, 255), left(coalesce(r.name, ''), 255), left(coalesce(r.canonical_alias, ''), 255), left(coalesce(r.room_version, ''), 64),
        r.joined_members, r.local_users, (SELECT count(*) FROM public.events e WHERE e.room_id = r.room_id), r.encryption IS NOT NULL,
        coalesce(r.is_federatable, true), coalesce(r.is_public, false),
        EXISTS (SELECT FROM public.local_current_membership m WHERE m.room_id = r.room_id AND m.user_id = $4 AND m.membership = 'join')
@@ -109,6 +109,9 @@ func (r rooms) DeleteRoom(ctx context.Context, room string) (done bool, err erro
 		return false, roomUnknown()
 	}
 	err = r.ask(ctx, http.MethodDelete, path, map[string]bool{"purge": true, "block": false, "force_purge": broken}, nil)
+	if admin.Refused(err, "M_UNKNOWN") { // "Purge already in progress": another has just begun it
+		return false, nil
+	}
 	return false, failed("delete a room", err, roomUnknown)
 }
 

@@ -15,6 +15,10 @@
 //	v1/media, quarantine, purge_media_cache        files
 //	v1/send_server_notice                          notices
 //
+// Which certificate authorities Synapse trusts, for federation, push and previews alike, is OpenSSL's affair: the variable
+// SSL_CERT_FILE, of the image or of the container, names the file. federation_custom_ca_list would be for federation alone,
+// and reads the first certificate of each file.
+//
 // The Matrix Authentication Service would take over what [accounts] and its lifecycle and devices do: with it Synapse has
 // no register, reset_password, deactivate or delete_devices, and its users are MAS's. A server is put together of parts for
 // that reason: another client for people and sessions takes their place, and rooms, media and notices stay as they are.
