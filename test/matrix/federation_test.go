@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strconv"
 	"testing"
 	"time"
 
+	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
@@ -21,7 +23,8 @@ import (
 // Two servers with federation talk; one without is an island, until its plan changes.
 func testFederation(t *testing.T, p port) {
 	island := p.owner.Order("basic", "island")
-	servers := append(p.order(t, "advanced", "north", "south"), island)
+	// North and south are of two kinds.
+	servers := append(append(p.in(t, tenant.Synapse).order(t, "advanced", "north"), p.order(t, "advanced", "south")...), island)
 	p.AwaitStatus(island.ID, tenant.Active, 3*time.Minute)
 	var people []*person
 	for i, localpart := range []string{"olga", "sven", "ida"} {
@@ -30,9 +33,13 @@ func testFederation(t *testing.T, p port) {
 	}
 	olga, sven, ida := people[0], people[1], people[2]
 	part := func(name string, test func(*testing.T, port)) {
-		t.Run(name, func(t *testing.T) { test(t, port{p.For(t), p.owner.For(t), p.operator.For(t), p.metrics}) })
+		t.Run(name, func(t *testing.T) { test(t, p.in(t, p.engine)) })
 	}
 	part("they are found", func(t *testing.T, p port) { testDiscovery(t, p, servers[0]) })
+	for _, version := range []string{"12", "11"} {
+		part("they talk in a room of version "+version, func(t *testing.T, p port) { testVersion(t, version, olga.in(t), sven.in(t)) })
+	}
+	part("only partners", func(t *testing.T, p port) { testPartners(t, p, servers[0], olga.in(t), sven.in(t)) })
 	part("they talk", func(t *testing.T, p port) { testPeers(t, p, olga.in(t), sven.in(t)) })
 	part("an island", func(t *testing.T, p port) { testIsland(t, p, island, ida.in(t), sven.in(t)) })
 	part("a peer that was away", func(t *testing.T, p port) { testAway(t, p, servers[1], olga.in(t), sven.in(t)) })
@@ -122,9 +129,6 @@ func testIsland(t *testing.T, p port, s hafentest.Server, ida, sven *person) {
 			t.Errorf("well-known: %s %v", answer.Status, said)
 		}
 	}
-	if mode := inspect(t, s, "{{.HostConfig.NetworkMode}}"); mode != "none" {
-		t.Errorf("the container has the network %q", mode)
-	}
 
 	room := ida.open(false, "")
 	if _, err := ida.InviteUser(t.Context(), room, invitation(sven)); err == nil {
@@ -188,9 +192,14 @@ func testLeavesTheWorld(t *testing.T, p port, s hafentest.Server, ida, olga *per
 		}
 		return nil
 	})
-	if mode := inspect(t, s, "{{.HostConfig.NetworkMode}}"); mode != "none" {
-		t.Errorf("the container has the network %q", mode)
-	}
+	// Without phones to wake it has no business on the internet at all, and no network.
+	act(p.owner, s, dashboard, "settings", url.Values{"federation": {"off"}, "language": {"de"}})
+	p.Await(patience, "a server without a network", func() error {
+		if mode := inspect(t, s, "{{.HostConfig.NetworkMode}}"); mode != "none" {
+			return fmt.Errorf("the container has the network %q", mode)
+		}
+		return whoami(t, ida)
+	})
 	must(t, whoami(t, ida))
 	if _, err := ida.InviteUser(t.Context(), ida.open(false, ""), invitation(olga)); err == nil {
 		t.Error("an invitation left the island")
@@ -272,4 +281,49 @@ func whoami(t *testing.T, p *person) error {
 		err = errors.New(answer.Status + " " + string(body))
 	}
 	return err
+}
+
+// testVersion opens a room of a version on each side, for the other one.
+func testVersion(t *testing.T, version string, olga, sven *person) {
+	for _, way := range []struct{ from, to *person }{{olga, sven}, {sven, olga}} {
+		made, err := way.from.CreateRoom(t.Context(), &mautrix.ReqCreateRoom{
+			Preset: "private_chat", RoomVersion: id.RoomVersion(version), Invite: []id.UserID{way.to.UserID},
+		})
+		if err != nil {
+			t.Fatalf("a room of version %s: %v", version, err)
+		}
+		way.to.join(made.RoomID)
+		way.from.awaitMember(made.RoomID, way.to.UserID, event.MembershipJoin)
+		for _, said := range []struct{ from, to *person }{{way.from, way.to}, {way.to, way.from}} {
+			text := "Version " + version + " from " + string(said.from.UserID)
+			said.from.say(made.RoomID, text)
+			said.to.awaitText(made.RoomID, text)
+		}
+	}
+}
+
+// testPartners lets a server talk to one partner that is not the other one, then to that one.
+func testPartners(t *testing.T, p port, s hafentest.Server, olga, sven *person) {
+	settings := func(mode, partners string) {
+		act(p.owner, s, dashboard, "settings", url.Values{"federation": {mode}, "partners": {partners}, "push": {"yes"}, "language": {"de"}})
+		p.Await(patience, "settings in place", func() error {
+			if open := hafentest.Query[int](p.Hafen, `select count(*) from settings_changes where tenant_id = $1 and finished_at is null`, s.ID); open > 0 {
+				return errors.New("not yet")
+			}
+			return whoami(t, olga)
+		})
+	}
+	settings("list", "somebody.example.org")
+	if _, err := olga.InviteUser(t.Context(), olga.open(false, ""), invitation(sven)); err == nil {
+		t.Error("an invitation reached a server that is no partner")
+	}
+	if _, err := sven.InviteUser(t.Context(), sven.open(false, ""), invitation(olga)); err == nil {
+		t.Error("an invitation came from a server that is no partner")
+	}
+	settings("list", sven.UserID.Homeserver())
+	room := olga.open(false, "")
+	if _, err := olga.InviteUser(t.Context(), room, invitation(sven)); err != nil {
+		t.Errorf("a partner is not reached: %v", err)
+	}
+	settings("open", "")
 }

@@ -18,6 +18,7 @@ type port struct {
 	owner    *hafentest.Customer
 	operator *hafentest.Customer
 	metrics  string
+	engine   tenant.EngineName // what is ordered
 }
 
 // TestHafen runs everything on one installation, at the same time, as a hoster's day would.
@@ -28,30 +29,48 @@ func TestHafen(t *testing.T) {
 	up := h.Start("up")
 	h.AwaitFrontPage()
 	all := port{Hafen: h, owner: h.NewCustomer("harbourmaster@example.org"), operator: h.Operator(up), metrics: metrics}
-	for name, test := range map[string]func(*testing.T, port){
-		"people talk":             testTalk,
-		"servers federate":        testFederation,
-		"quotas hold":             testQuota,
-		"members come and go":     testMembers,
-		"a server is suspended":   testSuspension,
-		"a server is deleted":     testDeletion,
-		"nobody registers":        testRegistration,
-		"a password by its link":  testPasswordLink,
-		"sessions outlive a poll": testLongPoll,
+	both, light, full := []tenant.EngineName{tenant.Synapse, tenant.Dendrite}, []tenant.EngineName{tenant.Dendrite}, []tenant.EngineName{tenant.Synapse}
+	for name, test := range map[string]struct {
+		run func(*testing.T, port)
+		on  []tenant.EngineName
+	}{
+		"people talk":             {testTalk, both},
+		"servers federate":        {testFederation, light}, // with one of the other kind
+		"quotas hold":             {testQuota, both},
+		"members come and go":     {testMembers, both},
+		"a server is suspended":   {testSuspension, light},
+		"a server is deleted":     {testDeletion, both},
+		"nobody registers":        {testRegistration, both},
+		"a password by its link":  {testPasswordLink, light},
+		"sessions outlive a poll": {testLongPoll, light},
+		"sync slides":             {testSlidingSync, full},
+		"the paths are right":     {testPaths, both},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, port{h.For(t), all.owner.For(t), all.operator.For(t), metrics})
-		})
+		for _, engine := range test.on {
+			t.Run(name+" on "+string(engine), func(t *testing.T) {
+				t.Parallel()
+				test.run(t, all.in(t, engine))
+			})
+		}
 	}
 }
+
+// in is the same installation for a part of a test, whose servers run on an engine.
+func (p port) in(t *testing.T, engine tenant.EngineName) port {
+	owner := p.owner.For(t)
+	owner.Engine = engine
+	return port{p.For(t), owner, p.operator.For(t), p.metrics, engine}
+}
+
+// name makes a server's name one of its own for the engine.
+func (p port) name(s string) string { return s + "-" + string(p.engine) }
 
 // order orders servers of one plan and waits for all.
 func (p port) order(t *testing.T, plan string, names ...string) []hafentest.Server {
 	t.Helper()
 	var servers []hafentest.Server
 	for _, name := range names {
-		servers = append(servers, p.owner.Order(plan, name))
+		servers = append(servers, p.owner.Order(plan, p.name(name)))
 	}
 	for _, s := range servers {
 		p.AwaitStatus(s.ID, tenant.Active, 3*time.Minute)

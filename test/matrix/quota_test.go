@@ -24,12 +24,12 @@ const mebibyte = 1 << 20
 const insertPlan = `
 insert into plans (id, name, price_cents, currency, vat_rate, seats, storage_bytes, upload_bytes, federation, memory_bytes, cpu_millis,
 	pids, database_connections, position)
-select 'narrow', 'Narrow', price_cents, currency, vat_rate, seats, storage_bytes, $1, federation, memory_bytes, cpu_millis,
+select $2, 'Narrow', price_cents, currency, vat_rate, seats, storage_bytes, $1, federation, memory_bytes, cpu_millis,
 	pids, database_connections, 9 from plans where id = 'basic'`
 
 func testQuota(t *testing.T, p port) {
-	p.Exec(insertPlan, mebibyte)
-	server := p.order(t, "narrow", "narrow")[0]
+	p.Exec(insertPlan, mebibyte, p.name("narrow"))
+	server := p.order(t, p.name("narrow"), "narrow")[0]
 	server.AddMember("emil")
 	emil := enter(t, p.Hafen, server, "emil")
 	room := emil.open(false, "")
@@ -145,7 +145,7 @@ func (p port) awaitCondition(t *testing.T, s hafentest.Server, code string) {
 // setStorage changes what the plan holds and has the operator apply it, then waits until the edge must know.
 func (p port) setStorage(t *testing.T, s hafentest.Server, bytes int64) {
 	t.Helper()
-	p.Exec(`update plans set storage_bytes = $1 where id = 'narrow'`, bytes)
+	p.Exec(`update plans set storage_bytes = $1 where id = $2`, bytes, p.name("narrow"))
 	act(p.operator, s, console, "retry", nil)
 	p.Await(patience, "route", func() error {
 		if got := hafentest.Query[int64](p.Hafen, `select storage_bytes from routes where tenant_id = $1`, s.ID); got != bytes {
