@@ -56,17 +56,17 @@ func TestImageRunsWithoutAnyPrivilege(t *testing.T) {
 	if about.Config.User != "65532:65532" {
 		t.Errorf("runs as %q", about.Config.User)
 	}
-	said := run(t, engine, id, "-version")
+	said := run(t, engine, container.Config{Image: id, Cmd: []string{"-version"}})
 	if want := strings.TrimPrefix(images.DendriteVersion, "v"); !strings.HasPrefix(said, want) {
 		t.Errorf("the image says it is %q, want %s", said, want)
 	}
 }
 
 // run starts a container as locked up as a tenant's and returns what it printed.
-func run(t *testing.T, engine *client.Client, id string, arguments ...string) string {
+func run(t *testing.T, engine *client.Client, what container.Config) string {
 	t.Helper()
-	made, err := engine.ContainerCreate(t.Context(),
-		&container.Config{Image: id, Cmd: arguments, Labels: map[string]string{"hafen.test": "images"}},
+	what.Labels = map[string]string{"hafen.test": "images"}
+	made, err := engine.ContainerCreate(t.Context(), &what,
 		&container.HostConfig{
 			NetworkMode: "none", ReadonlyRootfs: true, CapDrop: []string{"ALL"}, SecurityOpt: []string{"no-new-privileges"},
 		}, nil, nil, "")

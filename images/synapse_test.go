@@ -81,6 +81,25 @@ func TestSynapseHoldsNoTools(t *testing.T) {
 	}
 }
 
+// TestSynapseHasItsExtras asks Synapse itself for what it needs to reach PostgreSQL, log in elsewhere and show previews.
+func TestSynapseHasItsExtras(t *testing.T) {
+	t.Parallel()
+	engine := docker(t)
+	said := run(t, engine, container.Config{
+		Image:      synapseImage(t, engine),
+		Entrypoint: []string{"/usr/bin/python3", "-c"},
+		Cmd: []string{`
+from synapse.util.check_dependencies import check_requirements
+for extra in None, "postgres", "oidc", "jwt", "url-preview":
+    check_requirements(extra)
+import psycopg2, synapse.handlers.oidc, synapse.media.preview_html, synapse.media.thumbnailer
+print("all there")`},
+	})
+	if !strings.HasSuffix(said, "all there\n") { // a deprecation may come before
+		t.Errorf("Synapse says: %s", said)
+	}
+}
+
 // suspect says what is wrong with a file of the image.
 func suspect(header *tar.Header) string {
 	name := path.Base(header.Name)
