@@ -66,7 +66,7 @@ func (s *server) CreateControl(ctx context.Context) ([]byte, error) {
 
 // Create implements [homeserver.Accounts].
 func (s *server) Create(ctx context.Context, a homeserver.NewAccount) error {
-	if err := checkPassword(a.Password); err != nil {
+	if err := admin.CheckPassword(a.Password); err != nil {
 		return err
 	}
 	// internal/validate.go of Dendrite; a byte less than the specification's 255.
@@ -92,7 +92,7 @@ func (s *server) Create(ctx context.Context, a homeserver.NewAccount) error {
 // SetPassword implements [homeserver.Accounts]. Dendrite's own way to end the sessions with it would leave the devices'
 // keys behind, so we end them ourselves.
 func (s *server) SetPassword(ctx context.Context, who tenant.Localpart, password string) error {
-	if err := checkPassword(password); err != nil {
+	if err := admin.CheckPassword(password); err != nil {
 		return err
 	}
 	err := s.ask(ctx, http.MethodPost, "/_dendrite/admin/resetPassword/"+url.PathEscape(s.userID(who)),
@@ -104,18 +104,6 @@ func (s *server) SetPassword(ctx context.Context, who tenant.Localpart, password
 		return fmt.Errorf("dendrite: set a password: %w", err)
 	}
 	return s.endSessions(ctx, who)
-}
-
-// checkPassword keeps to Dendrite's least length, and to the most that bcrypt takes: Dendrite itself lets more pass and
-// then fails with an internal error.
-func checkPassword(password string) error {
-	switch {
-	case len(password) < 8:
-		return &tenant.Fault{Kind: tenant.Invalid, Code: "password.short", Field: "password"}
-	case len(password) > 72:
-		return &tenant.Fault{Kind: tenant.Invalid, Code: "password.long", Field: "password"}
-	}
-	return nil
 }
 
 const setAdminSQL = `

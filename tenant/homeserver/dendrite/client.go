@@ -107,16 +107,3 @@ func (s *server) known(ctx context.Context, tx pgx.Tx, who tenant.Localpart) err
 }
 
 func unknown() error { return &tenant.Fault{Kind: tenant.NotFound, Code: "member.unknown"} }
-
-// Pages of lists: what a query gets that asks for no limit, and what none gets more than.
-const (
-	usualPage = 50
-	mostRows  = 1000
-)
-
-func limit(p homeserver.Page) int {
-	if p.Limit <= 0 {
-		return usualPage
-	}
-	return min(p.Limit, mostRows)
-}

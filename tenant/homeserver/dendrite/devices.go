@@ -3,13 +3,16 @@ package dendrite
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
+	"hafen/tenant/homeserver/admin"
 )
+
+// mostRows bounds how many sessions of somebody are looked at.
+const mostRows = 1000
 
 const listDevicesSQL = `
 SELECT left(device_id, 255), left(coalesce(display_name, ''), 255), last_seen_ts, left(coalesce(ip, ''), 255),
@@ -32,7 +35,7 @@ func (s *server) ListDevices(ctx context.Context, who tenant.Localpart) ([]homes
 			var d homeserver.Device
 			var seen int64
 			err := row.Scan(&d.ID, &d.Name, &seen, &d.SeenFrom, &d.UserAgent)
-			d.SeenAt = moment(seen)
+			d.SeenAt = admin.Moment(seen)
 			return d, err
 		})
 		return err
@@ -51,6 +54,9 @@ SELECT access_token FROM public.userapi_devices
 // session's own name, with its token, which Dendrite keeps as it is: what is done then is what the owner's own logging out
 // does. The tokens are used for nothing else and kept nowhere.
 func (s *server) SignOut(ctx context.Context, who tenant.Localpart, devices ...string) error {
+	if len(devices) == 0 {
+		return s.endSessions(ctx, who)
+	}
 	_, err := s.signOut(ctx, who, devices)
 	return err
 }
@@ -90,12 +96,4 @@ func (s *server) signOut(ctx context.Context, who tenant.Localpart, devices []st
 		return 0, fmt.Errorf("dendrite: sign somebody out: %w", err)
 	}
 	return len(tokens), nil
-}
-
-// moment reads Dendrite's milliseconds; 0 is never.
-func moment(milliseconds int64) time.Time {
-	if milliseconds <= 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(milliseconds)
 }

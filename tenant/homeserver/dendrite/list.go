@@ -2,14 +2,12 @@ package dendrite
 
 import (
 	"context"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
+	"hafen/tenant/homeserver/admin"
 )
 
 // The parts of the queries that list accounts. $1 is the server's name, $2 patterns to search by, $3 a state. Who is a
@@ -55,13 +53,13 @@ SELECT user_id, sum(file_size_bytes)::bigint FROM public.mediaapi_media_reposito
 // List implements [homeserver.Accounts]. Dendrite has no API for it.
 func (s *server) List(ctx context.Context, q homeserver.AccountQuery) (homeserver.AccountPage, error) {
 	var page homeserver.AccountPage
-	order := ordered(accountOrders, accountOrdersDescending, q.Sort, q.Descending)
+	wanted, order := admin.Bound(q.Page), ordered(accountOrders, accountOrdersDescending, q.Sort, q.Descending)
 	err := s.inDatabase(ctx, "list the accounts", func(tx pgx.Tx) error {
-		given := []any{string(s.Spec.ServerName), patterns(q.Search), q.State}
+		given := []any{string(s.Spec.ServerName), admin.Containing(q.Search), q.State}
 		if err := tx.QueryRow(ctx, countAccountsSQL, given...).Scan(&page.Total); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, listAccountsSQL+order+` LIMIT $4 OFFSET $5`, append(given, limit(q.Page), q.Offset)...)
+		rows, err := tx.Query(ctx, listAccountsSQL+order+` LIMIT $4 OFFSET $5`, append(given, wanted.Limit, wanted.Offset)...)
 		if err != nil {
 			return err
 		}
@@ -78,7 +76,7 @@ func readAccount(row pgx.CollectableRow) (homeserver.Account, error) {
 	var name string
 	var created, seen int64
 	err := row.Scan(&name, &a.DisplayName, &a.Admin, &a.Deactivated, &created, &seen)
-	a.Localpart, a.Created, a.SeenAt = tenant.Localpart(name), moment(created), moment(seen)
+	a.Localpart, a.Created, a.SeenAt = tenant.Localpart(name), admin.Moment(created), admin.Moment(seen)
 	return a, err
 }
 
@@ -115,21 +113,3 @@ func ordered(up, down map[string]string, sort string, descending bool) string {
 	}
 	return orders[""]
 }
-
-// patterns are those a search is made with, for ILIKE; nil for a search for nothing. Databases of tenants have the C
-// locale, which knows upper and lower case of ASCII alone, so letters beyond it are tried in the ways they are written.
-func patterns(search string) []string {
-	if search == "" {
-		return nil
-	}
-	lower := strings.ToLower(search)
-	first, size := utf8.DecodeRuneInString(lower)
-	var list []string
-	for _, spelling := range []string{search, lower, strings.ToUpper(search), string(unicode.ToUpper(first)) + lower[size:]} {
-		list = append(list, "%"+literal.Replace(spelling)+"%")
-	}
-	return list
-}
-
-// literal takes the meaning from what LIKE would read as a pattern.
-var literal = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)

@@ -9,6 +9,7 @@ import (
 
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
+	"hafen/tenant/homeserver/admin"
 )
 
 const (
@@ -30,11 +31,12 @@ SELECT left(u.user_id, 255), u.files, u.bytes, left(coalesce(p.display_name, '')
 // MediaUsers implements [homeserver.Media].
 func (s *server) MediaUsers(ctx context.Context, p homeserver.Page) (homeserver.MediaUserPage, error) {
 	var page homeserver.MediaUserPage
+	wanted := admin.Bound(p)
 	err := s.inDatabase(ctx, "list who stored how much", func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, countMediaUsersSQL, string(s.Spec.ServerName)).Scan(&page.Total); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, mediaUsersSQL, string(s.Spec.ServerName), limit(p), p.Offset)
+		rows, err := tx.Query(ctx, mediaUsersSQL, string(s.Spec.ServerName), wanted.Limit, wanted.Offset)
 		if err != nil {
 			return err
 		}
@@ -66,6 +68,7 @@ SELECT left(media_id, 255), left(upload_name, 1024), left(content_type, 255), fi
 // ListMedia implements [homeserver.Media]. The same content uploaded twice is two files here and one on the disk.
 func (s *server) ListMedia(ctx context.Context, q homeserver.MediaQuery) (homeserver.MediaPage, error) {
 	var page homeserver.MediaPage
+	wanted := admin.Bound(q.Page)
 	owner := ""
 	if q.Owner != "" {
 		owner = s.userID(q.Owner)
@@ -74,7 +77,7 @@ func (s *server) ListMedia(ctx context.Context, q homeserver.MediaQuery) (homese
 		if err := tx.QueryRow(ctx, countMediaSQL, string(s.Spec.ServerName), owner).Scan(&page.Total); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, listMediaSQL, string(s.Spec.ServerName), owner, limit(q.Page), q.Offset)
+		rows, err := tx.Query(ctx, listMediaSQL, string(s.Spec.ServerName), owner, wanted.Limit, wanted.Offset)
 		if err != nil {
 			return err
 		}
@@ -83,7 +86,7 @@ func (s *server) ListMedia(ctx context.Context, q homeserver.MediaQuery) (homese
 			var id string
 			var created int64
 			err := row.Scan(&f.ID, &f.Name, &f.Type, &f.Bytes, &id, &created)
-			f.Owner, f.CreatedAt = s.localpart(id), moment(created)
+			f.Owner, f.CreatedAt = s.localpart(id), admin.Moment(created)
 			// Dendrite keeps names in the form of a URL's path (mediaapi/routing/upload.go).
 			if name, err := url.PathUnescape(f.Name); err == nil {
 				f.Name = name

@@ -13,6 +13,7 @@ import (
 
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
+	"hafen/tenant/homeserver/admin"
 )
 
 // A piece of the present state of a room r. A member writes it: PostgreSQL fails on JSON with a zero byte or half a
@@ -79,13 +80,14 @@ var roomOrdersDescending = map[string]string{
 // ListRooms implements [homeserver.Rooms].
 func (s *server) ListRooms(ctx context.Context, q homeserver.RoomQuery) (homeserver.RoomPage, error) {
 	var page homeserver.RoomPage
+	wanted := admin.Bound(q.Page)
 	query := fmt.Sprintf(listRoomsSQL, ordered(roomOrders, roomOrdersDescending, q.Sort, q.Descending))
 	err := s.inDatabase(ctx, "list the rooms", func(tx pgx.Tx) error {
-		searched := patterns(q.Search)
+		searched := admin.Containing(q.Search)
 		if err := tx.QueryRow(ctx, countRoomsSQL, searched).Scan(&page.Total); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, query, searched, limit(q.Page), q.Offset, s.userID(noticesAccount))
+		rows, err := tx.Query(ctx, query, searched, wanted.Limit, wanted.Offset, s.userID(noticesAccount))
 		if err != nil {
 			return err
 		}

@@ -82,7 +82,7 @@ const maxUserID = 255
 
 // Create implements [homeserver.Accounts].
 func (a accounts) Create(ctx context.Context, n homeserver.NewAccount) error {
-	if err := checkPassword(n.Password); err != nil {
+	if err := admin.CheckPassword(n.Password); err != nil {
 		return err
 	}
 	if len(a.userID(n.Localpart)) > maxUserID {
@@ -102,20 +102,9 @@ func (a accounts) Create(ctx context.Context, n homeserver.NewAccount) error {
 	return nil
 }
 
-// checkPassword keeps to the same lengths for both engines: at most what bcrypt takes.
-func checkPassword(password string) error {
-	switch {
-	case len(password) < 8:
-		return &tenant.Fault{Kind: tenant.Invalid, Code: "password.short", Field: "password"}
-	case len(password) > 72:
-		return &tenant.Fault{Kind: tenant.Invalid, Code: "password.long", Field: "password"}
-	}
-	return nil
-}
-
 // SetPassword implements [homeserver.Accounts].
 func (a accounts) SetPassword(ctx context.Context, who tenant.Localpart, password string) error {
-	if err := checkPassword(password); err != nil {
+	if err := admin.CheckPassword(password); err != nil {
 		return err
 	}
 	err := a.ask(ctx, http.MethodPost, api+"/v1/reset_password/"+a.escapedID(who),

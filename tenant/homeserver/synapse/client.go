@@ -126,12 +126,3 @@ func failed(doing string, err error, unknown func() error) error {
 }
 
 func memberUnknown() error { return &tenant.Fault{Kind: tenant.NotFound, Code: "member.unknown"} }
-
-// bounded gives the limits of a page.
-func bounded(p homeserver.Page) homeserver.Page {
-	const usual, most = 50, 500
-	if p.Limit <= 0 {
-		p.Limit = usual
-	}
-	return homeserver.Page{Offset: max(p.Offset, 0), Limit: min(p.Limit, most)}
-}

@@ -3,10 +3,10 @@ package synapse
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
+	"hafen/tenant/homeserver/admin"
 )
 
 // devices manages sessions.
@@ -35,7 +35,7 @@ func (d devices) ListDevices(ctx context.Context, who tenant.Localpart) ([]homes
 			continue
 		}
 		list = append(list, homeserver.Device{
-			ID: one.ID, Name: clip(one.Name), SeenAt: moment(one.SeenAt), SeenFrom: clip(one.SeenFrom), UserAgent: clip(one.UserAgent),
+			ID: one.ID, Name: clip(one.Name), SeenAt: admin.Moment(one.SeenAt), SeenFrom: clip(one.SeenFrom), UserAgent: clip(one.UserAgent),
 		})
 	}
 	return list, nil
@@ -57,14 +57,6 @@ func (d devices) SignOut(ctx context.Context, who tenant.Localpart, ids ...strin
 }
 
 func (d devices) path(who tenant.Localpart) string { return api + "/v2/users/" + d.escapedID(who) }
-
-// moment reads milliseconds since 1970, zero for none and for what is beyond the year 9999, which JSON has no time for.
-func moment(ms int64) time.Time {
-	if ms <= 0 || ms >= 253_402_300_800_000 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms)
-}
 
 // clip bounds what somebody could make as long as they like.
 func clip(s string) string {

@@ -35,7 +35,7 @@ func (l lifecycle) Deactivate(ctx context.Context, who tenant.Localpart, erase b
 // Reactivate implements [homeserver.Lifecycle]. Profile and uploads that were erased stay away; messages that were hidden
 // from whoever joins later are seen again, for Synapse knows no account that is both.
 func (l lifecycle) Reactivate(ctx context.Context, who tenant.Localpart, password string) error {
-	if err := checkPassword(password); err != nil {
+	if err := admin.CheckPassword(password); err != nil {
 		return err
 	}
 	if err := l.awaitProfiles(ctx); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
+	"hafen/tenant/homeserver/admin"
 )
 
 // Of people alone: neither Hafen's own accounts nor those of guests and bridges. $1 is the server's name, $2 what is
@@ -55,7 +56,7 @@ func (a accounts) List(ctx context.Context, q homeserver.AccountQuery) (homeserv
 	if !ok {
 		return homeserver.AccountPage{}, fmt.Errorf("synapse: list accounts: no order is called %q", q.Sort)
 	}
-	from, page, server, patterns := peopleSQL+state, bounded(q.Page), string(a.Spec.ServerName), containing(q.Search)
+	from, page, server, patterns := peopleSQL+state, admin.Bound(q.Page), string(a.Spec.ServerName), admin.Containing(q.Search)
 	var result homeserver.AccountPage
 	err := a.read(ctx, "list accounts", func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, `SELECT count(*) `+from, server, patterns).Scan(&result.Total); err != nil {
@@ -76,7 +77,7 @@ func scanAccount(row pgx.CollectableRow) (homeserver.Account, error) {
 	var name string
 	var created, seen int64
 	err := row.Scan(&name, &a.DisplayName, &a.Admin, &a.Deactivated, &a.Locked, &created, &seen, &a.MediaBytes)
-	a.Localpart, a.Created, a.SeenAt = tenant.Localpart(name), moment(created), moment(seen)
+	a.Localpart, a.Created, a.SeenAt = tenant.Localpart(name), admin.Moment(created), admin.Moment(seen)
 	return a, err
 }
 
@@ -87,31 +88,4 @@ func directed(order string, descending bool) string {
 		direction = "DESC"
 	}
 	return strings.ReplaceAll(order, "%[1]s", direction) + " " + direction
-}
-
-var wildcards = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
-
-// containing gives the patterns for ILIKE that find a text within another, nil for the empty one. In databases of the C
-// locale ILIKE knows the two cases of ASCII alone, so the cases of the other letters have a pattern each.
-func containing(text string) []string {
-	text = strings.TrimSpace(text)
-	if text == "" {
-		return nil
-	}
-	lower := strings.ToLower(text)
-	first, rest := firstLetter(lower)
-	var patterns []string
-	for _, form := range []string{text, lower, strings.ToUpper(text), strings.ToUpper(first) + rest} {
-		patterns = append(patterns, "%"+wildcards.Replace(form)+"%")
-	}
-	return patterns
-}
-
-func firstLetter(s string) (first, rest string) {
-	for i := range s {
-		if i > 0 {
-			return s[:i], s[i:]
-		}
-	}
-	return s, ""
 }

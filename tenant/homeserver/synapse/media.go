@@ -35,7 +35,7 @@ SELECT left(substr(m.user_id, 2, length(m.user_id) - length($2::text) - 2), 255)
 // MediaUsers implements [homeserver.Media].
 func (m media) MediaUsers(ctx context.Context, p homeserver.Page) (homeserver.MediaUserPage, error) {
 	var result homeserver.MediaUserPage
-	p = bounded(p)
+	p = admin.Bound(p)
 	err := m.read(ctx, "list who stores how much", func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, `SELECT count(DISTINCT user_id)`+filesSQL, nil).Scan(&result.Total); err != nil {
 			return err
@@ -69,7 +69,7 @@ func (m media) ListMedia(ctx context.Context, q homeserver.MediaQuery) (homeserv
 		id := m.userID(q.Owner)
 		owner = &id
 	}
-	page := bounded(q.Page)
+	page := admin.Bound(q.Page)
 	var result homeserver.MediaPage
 	err := m.read(ctx, "list files", func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, `SELECT count(*)`+filesSQL, owner).Scan(&result.Total); err != nil {
@@ -90,7 +90,7 @@ func scanFile(row pgx.CollectableRow) (homeserver.MediaFile, error) {
 	var owner string
 	var created, seen int64
 	err := row.Scan(&f.ID, &f.Name, &f.Type, &f.Bytes, &owner, &created, &seen, &f.Quarantined)
-	f.Owner, f.CreatedAt, f.SeenAt = tenant.Localpart(owner), moment(created), moment(seen)
+	f.Owner, f.CreatedAt, f.SeenAt = tenant.Localpart(owner), admin.Moment(created), admin.Moment(seen)
 	return f, err
 }
 

@@ -48,7 +48,7 @@ func (r rooms) ListRooms(ctx context.Context, q homeserver.RoomQuery) (homeserve
 	if !ok {
 		return homeserver.RoomPage{}, fmt.Errorf("synapse: list rooms: no order is called %q", q.Sort)
 	}
-	page, patterns := bounded(q.Page), containing(q.Search)
+	page, patterns := admin.Bound(q.Page), admin.Containing(q.Search)
 	var result homeserver.RoomPage
 	err := r.read(ctx, "list rooms", func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, `SELECT count(*) `+roomsSQL, patterns).Scan(&result.Total); err != nil {
