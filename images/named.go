@@ -19,7 +19,7 @@ var ErrForeign = errors.New("its labels " + LabelEngine + " and " + LabelVersion
 // CheckNamed reports, as an error, what keeps a reference from naming an image of an operator's own.
 func CheckNamed(reference string) error {
 	if !byDigest.MatchString(reference) {
-		return fmt.Errorf("image %q is not named by its digest, as in registry.example/synapse@sha256:...", reference)
+		return fmt.Errorf("image %q is not named by its digest, as name@sha256:(64 hexadecimal digits)", reference)
 	}
 	return nil
 }

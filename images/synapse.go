@@ -149,22 +149,22 @@ func wanted(name string) string {
 }
 
 func (t *tree) findPython() error {
-	found, err := filepath.Glob(filepath.Join(t.root, "usr/bin/python3.*"))
-	if err != nil || len(found) != 1 {
-		return fmt.Errorf("the distribution's packages have %d Pythons: %w", len(found), err)
+	found, err := t.only("usr/bin/python3.*")
+	if err != nil {
+		return err
 	}
-	t.python = filepath.Base(found[0])
+	t.python = filepath.Base(found)
 	return os.Symlink(t.python, filepath.Join(t.root, "usr/bin/python3"))
 }
 
 // install puts the wheels into the tree with the distribution's pip, which checks their hashes and builds nothing, and the
 // program that starts Synapse.
 func (t *tree) install(ctx context.Context) error {
-	pip, err := filepath.Glob(filepath.Join(t.root, "usr/share/python-wheels/pip-*.whl"))
-	if err != nil || len(pip) != 1 {
-		return fmt.Errorf("the distribution's packages have %d pips: %w", len(pip), err)
+	pip, err := t.only("usr/share/python-wheels/pip-*.whl")
+	if err != nil {
+		return err
 	}
-	_, err = t.run(ctx, filepath.Join(pip[0], "pip"), "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-compile", "--no-deps",
+	_, err = t.run(ctx, filepath.Join(pip, "pip"), "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-compile", "--no-deps",
 		"--only-binary", ":all:", "--require-hashes", "--requirement", filepath.Join(t.source, synapseRequirements), "--target", filepath.Join(t.root, modules)).Output()
 	if err != nil {
 		return fmt.Errorf("install the wheels: %w%s", err, said(err))
@@ -202,9 +202,18 @@ func (t *tree) run(ctx context.Context, arguments ...string) *exec.Cmd {
 
 // loader is the tree's dynamic loader, and the directory of its libraries.
 func (t *tree) loader() (loader, directory string, err error) {
-	found, err := filepath.Glob(filepath.Join(t.root, "usr/lib/*-linux-gnu*/ld-linux-*.so.*"))
-	if err != nil || len(found) != 1 {
-		return "", "", fmt.Errorf("the distribution's packages have %d loaders: %w", len(found), err)
+	loader, err = t.only("usr/lib/*-linux-gnu*/ld-linux-*.so.*")
+	return loader, filepath.Dir(loader), err
+}
+
+// only is the one file of the tree that a pattern means.
+func (t *tree) only(pattern string) (string, error) {
+	found, err := filepath.Glob(filepath.Join(t.root, pattern))
+	if err != nil {
+		return "", err
 	}
-	return found[0], filepath.Dir(found[0]), nil
+	if len(found) != 1 {
+		return "", fmt.Errorf("the distribution's packages have %d files %s", len(found), pattern)
+	}
+	return found[0], nil
 }

@@ -59,6 +59,8 @@ func TestImage(t *testing.T) {
 	for _, engine := range images.Engines() {
 		healthy(t, imageCheck(os.Getenv("DOCKER_HOST"), engine, imageSettings{}), "sha256:")
 	}
+	own := imageReference("registry.example/synapse@sha256:" + strings.Repeat("0", 64))
+	ill(t, imageCheck(os.Getenv("DOCKER_HOST"), images.Synapse, imageSettings{SynapseImage: own}), string(own)+" is not there", "make images")
 }
 
 func TestDatabase(t *testing.T) {
