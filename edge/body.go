@@ -34,7 +34,8 @@ var (
 type meteredBody struct {
 	source  io.ReadCloser
 	limit   int64
-	take    func(n int64) bool // when set, must agree to every piece before it is passed on
+	take    func(n int64) error // when set, must agree to every piece before it is passed on
+	most    time.Duration       // for the whole of it; 0 for none
 	control *http.ResponseController
 	now     func() time.Time
 
@@ -89,22 +90,28 @@ func (b *meteredBody) account(n int, err error) error {
 		return http.ErrBodyReadAfterClose
 	}
 	b.read += int64(n)
-	late := b.now().Sub(b.began) - bodyGrace
+	took := b.now().Sub(b.began)
 	switch {
 	case b.read > b.limit:
 		b.err = errTooLarge
-	case n > 0 && b.take != nil && !b.take(int64(n)):
-		b.err = errOverStorage
-	case errors.Is(err, os.ErrDeadlineExceeded), err == nil && late > 0 && b.read < int64(late/time.Second)*bodyMinimum:
+	case errors.Is(err, os.ErrDeadlineExceeded), err == nil && b.slow(took):
 		b.err = errTooSlow
 	case err != nil && !errors.Is(err, io.EOF):
 		b.err = errClientLeft
+	}
+	if b.err == nil && n > 0 && b.take != nil {
+		b.err = b.take(int64(n))
 	}
 	if b.err != nil || err != nil {
 		// A deadline left behind would end the wait for the answer: net/http goes on reading to notice a client's leaving.
 		b.control.SetReadDeadline(time.Time{})
 	}
 	return b.err
+}
+
+func (b *meteredBody) slow(took time.Duration) bool {
+	late := took - bodyGrace
+	return b.most > 0 && took > b.most || late > 0 && b.read < int64(late/time.Second)*bodyMinimum
 }
 
 // Close leaves the source to net/http, which needs it to decide on the connection.

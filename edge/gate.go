@@ -40,12 +40,12 @@ func (e *Edge) admit(s site, w http.ResponseWriter, r *http.Request) (*upload, *
 }
 
 // extend is called under the body's lock, so never after settle.
-func (u *upload) extend(n int64) bool {
+func (u *upload) extend(n int64) error {
 	if !u.meter.extend(n) {
-		return false
+		return errOverStorage
 	}
 	u.reserved += n
-	return true
+	return nil
 }
 
 // answered settles as soon as the homeserver has spoken, so that whoever has read the answer finds the space given back,

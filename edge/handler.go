@@ -73,14 +73,20 @@ func (e *Edge) serveMatrix(w http.ResponseWriter, r *http.Request, s site, t tar
 		return
 	}
 	defer s.tenant.leave()
-	if t.upload && writes(r.Method) {
-		e.forwardUpload(w, r, s, t)
-		return
+	p := &passage{backend: &s.tenant.backend, room: &s.tenant.waiting, target: t, contact: s.route.Contact}
+	switch {
+	case t.upload && writes(r.Method):
+		e.forwardUpload(w, r, s, p)
+	case r.ContentLength > maxBody:
+		e.refuse(w, r, tooLarge)
+	case large(r):
+		e.forwardLarge(w, r, s, p)
+	default:
+		e.forward(w, r, p)
 	}
-	e.forward(w, r, &passage{backend: &s.tenant.backend, room: &s.tenant.waiting, target: t})
 }
 
-func (e *Edge) forwardUpload(w http.ResponseWriter, r *http.Request, s site, t target) {
+func (e *Edge) forwardUpload(w http.ResponseWriter, r *http.Request, s site, p *passage) {
 	switch {
 	case r.ContentLength > s.route.UploadBytes:
 		e.refuse(w, r, tooLarge)
@@ -97,18 +103,13 @@ func (e *Edge) forwardUpload(w http.ResponseWriter, r *http.Request, s site, t t
 		return
 	}
 	defer u.settle()
-	e.forward(w, r, &passage{
-		backend: &s.tenant.backend, room: &s.tenant.waiting, target: t, body: u.body, upload: u, contact: s.route.Contact,
-	})
+	p.body, p.upload = u.body, u
+	e.forward(w, r, p)
 }
 
 // forward sends a request on, with a bound on its body, until the edge drains.
 func (e *Edge) forward(w http.ResponseWriter, r *http.Request, p *passage) {
 	if p.body == nil {
-		if r.ContentLength > maxBody {
-			e.refuse(w, r, tooLarge)
-			return
-		}
 		p.body = e.metered(w, r, maxBody)
 	}
 	defer p.body.finish()
@@ -134,6 +135,8 @@ func (e *Edge) explain(w http.ResponseWriter, r *http.Request, p *passage, err e
 		e.refuse(w, r, overStorage(p.contact))
 	case errors.Is(ours, errTooSlow):
 		e.refuse(w, r, tooSlow)
+	case errors.Is(ours, errSpoolFull):
+		e.refuse(w, r, tooManyRequests)
 	case errors.Is(err, errDraining):
 		e.refuse(w, r, restarting)
 	case errors.Is(ours, errClientLeft), r.Context().Err() != nil:

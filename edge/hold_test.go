@@ -323,7 +323,11 @@ func TestEarlyAnswer(t *testing.T) {
 			}
 			go func() {
 				defer conn.Close()
-				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil { // leaves the body unread
+				switch r, err := http.ReadRequest(bufio.NewReader(conn)); {
+				case err != nil:
+				case r.Method == "GET": // who sends so large a body
+					io.WriteString(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
+				default: // leaves the body unread
 					io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 					io.Copy(io.Discard, conn)
 				}

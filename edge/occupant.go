@@ -11,6 +11,7 @@ type occupant struct {
 	backend  atomic.Pointer[string] // where its homeserver listens now
 	meter    meter
 	inFlight atomic.Int64
+	spooled  atomic.Int64 // bytes of other servers' large requests under way
 	waiting  waitingRoom
 }
 
