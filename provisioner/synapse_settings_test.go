@@ -62,6 +62,27 @@ func TestSynapseSettings(t *testing.T) {
 	}
 }
 
+// Whoever was erased is not let in again: Synapse would show what they said to those who come later.
+func TestSynapseKeepsErased(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	spec := s.synapseSpec(t)
+	s.converge(t, t.Context(), spec)
+	server, err := s.Server(t.Context(), spec)
+	must(t, err)
+	must(t, server.Create(t.Context(), homeserver.NewAccount{Localpart: "bert", Password: "some password"}))
+	must(t, server.Deactivate(t.Context(), "bert", true))
+	again := server.Reactivate(t.Context(), "bert", "another password")
+	if fault := tenant.FaultOf(again); fault.Code != "member.cannot_reactivate" {
+		t.Errorf("somebody who was erased: %v", again)
+	}
+	bert := s.person(spec)
+	bert.Localpart, bert.Address = "bert", "192.0.2.1"
+	if bert.LogIn(t, "another password") {
+		t.Error("somebody who was erased logs in")
+	}
+}
+
 // encrypts reports whether a room somebody makes is encrypted.
 func encrypts(t *testing.T, m *suite.Member) bool {
 	t.Helper()

@@ -32,16 +32,24 @@ func (l lifecycle) Deactivate(ctx context.Context, who tenant.Localpart, erase b
 	}
 }
 
-// Reactivate implements [homeserver.Lifecycle]. Profile and uploads that were erased stay away; messages that were hidden
-// from whoever joins later are seen again, for Synapse knows no account that is both.
+// Reactivate implements [homeserver.Lifecycle]. Whoever was erased stays closed: Synapse would show their messages again to
+// those who join later.
 func (l lifecycle) Reactivate(ctx context.Context, who tenant.Localpart, password string) error {
+	const doing = "reactivate an account"
 	if err := admin.CheckPassword(password); err != nil {
 		return err
+	}
+	found, err := l.find(ctx, who)
+	if err != nil {
+		return failed(doing, err, memberUnknown)
+	}
+	if found.Erased {
+		return &tenant.Fault{Kind: tenant.Conflict, Code: "member.cannot_reactivate"}
 	}
 	if err := l.awaitProfiles(ctx); err != nil {
 		return err
 	}
-	return l.change(ctx, "reactivate an account", who, map[string]any{"deactivated": false, "password": password, "logout_devices": true})
+	return l.change(ctx, doing, who, map[string]any{"deactivated": false, "password": password, "logout_devices": true})
 }
 
 // An index that is made in the background in the first seconds of a server whose database is no copy of a template.
@@ -67,16 +75,26 @@ func (l lifecycle) awaitProfiles(ctx context.Context) error {
 
 // Lock implements [homeserver.Lifecycle].
 func (l lifecycle) Lock(ctx context.Context, who tenant.Localpart, locked bool) error {
-	return l.change(ctx, "lock or unlock an account", who, map[string]any{"locked": locked})
+	const doing = "lock or unlock an account"
+	if _, err := l.find(ctx, who); err != nil {
+		return failed(doing, err, memberUnknown)
+	}
+	return l.change(ctx, doing, who, map[string]any{"locked": locked})
 }
 
-// change changes an account that is there: asked for one that is not, Synapse would make it. Accounts never go, so one that
-// was there a moment ago still is.
+type account struct {
+	Erased bool `json:"erased"`
+}
+
+func (l lifecycle) find(ctx context.Context, who tenant.Localpart) (account, error) {
+	var a account
+	err := l.ask(ctx, http.MethodGet, api+"/v2/users/"+l.escapedID(who), nil, &a)
+	return a, err
+}
+
+// change changes an account that was found: asked for one that is not there, Synapse would make it. Accounts never go, so
+// one that was there a moment ago still is.
 func (l lifecycle) change(ctx context.Context, doing string, who tenant.Localpart, to map[string]any) error {
-	path := api + "/v2/users/" + l.escapedID(who)
-	err := l.ask(ctx, http.MethodGet, path, nil, nil)
-	if err == nil {
-		err = l.ask(ctx, http.MethodPut, path, to, nil)
-	}
+	err := l.ask(ctx, http.MethodPut, api+"/v2/users/"+l.escapedID(who), to, nil)
 	return failed(doing, err, memberUnknown)
 }
