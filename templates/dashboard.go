@@ -1,7 +1,5 @@
 package templates
 
-import "time"
-
 // Dashboard is /servers/{id} of a server that has been made. The live parts are
 // replaced by the SSE events "state" (DashboardState) and "usage" (DashboardUsage)
 // of EventsURL.

@@ -55,3 +55,18 @@ type MailServer struct {
 	// DeleteAt is when the data goes for good.
 	DeleteAt time.Time
 }
+
+// MailInvite carries an invite to somebody who may never have heard of Matrix.
+type MailInvite struct {
+	MailLink
+	Name      string // what people call the server
+	InvitedBy string
+}
+
+// MailMemberPassword carries a set-password link to a member.
+type MailMemberPassword struct {
+	MailLink
+	Name     string
+	MatrixID string
+	New      bool // the account was made for them just now
+}

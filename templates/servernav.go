@@ -5,6 +5,7 @@ import "slices"
 // The pages of one server. Server.Pages names those that whoever looks may open.
 const (
 	PageOverview   = "overview"
+	PageMembers    = "members"
 	PageRooms      = "rooms"
 	PageMedia      = "media"
 	PageNotices    = "notices"
@@ -20,6 +21,7 @@ const (
 func serverPages(l Locale) []entry {
 	return []entry{
 		{"", l.T("server.nav.overview"), PageOverview},
+		{"/members", l.T("server.nav.members"), PageMembers},
 		{"/rooms", l.T("server.nav.rooms"), PageRooms},
 		{"/media", l.T("server.nav.media"), PageMedia},
 		{"/notices", l.T("server.nav.notices"), PageNotices},

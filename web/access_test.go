@@ -22,6 +22,7 @@ type scene struct {
 	server                    tenant.ID // Anna's, active
 	order                     string    // of that server
 	colleagues                map[controlplane.Role]controlplane.Account
+	invite, imported, preview string
 }
 
 // employ gives Anna's server a colleague in each role, again where a request has ended one.
@@ -47,16 +48,33 @@ func newScene(t *testing.T, changes ...change) *scene {
 		s.colleagues[role] = w.account(string(role)+"@example.org", aCustomer)
 	}
 	s.employ()
+	s.invitesAndImports()
 	w.must(w.pool.QueryRow(w.Context(), `select id::text from orders where tenant_id = $1`, s.server).Scan(&s.order))
 	w.must(w.store.AddMail(w.Context(), controlplane.Mail{To: "anna@example.org", MailText: controlplane.MailText{Subject: "s", Text: "t", HTML: "<p>h</p>"}}))
 	return s
 }
 
+// invitesAndImports gives Anna's server an invite, a file that waits for a yes, and an import that is over.
+func (s *scene) invitesAndImports() {
+	s.Helper()
+	one := func(sql string, args ...any) (id string) {
+		s.Helper()
+		s.must(s.pool.QueryRow(s.Context(), sql, args...).Scan(&id))
+		return id
+	}
+	s.invite = one(`insert into invites (hash, tenant_id, invited_by, expires_at) values ('h', $1, 'anna', now() + interval '1 day') returning id::text`, s.server)
+	s.preview = one(`insert into import_previews (tenant_id, account_id, file_name, rows) values ($1, $2::uuid, 'f.csv', '[]') returning id::text`, s.server, s.anna.ID)
+	s.imported = one(`insert into imports (tenant_id, actor, file_name, rows) values ($1, 'anna', 'f.csv', 1) returning id::text`, s.server)
+	s.exec(`insert into operations (tenant_id, subject, localpart, kind, finished_at, code, import_id, input)
+		values ($1, 'member ida', 'ida', 'create', now(), 'member.exists', $2::uuid, '{"line": 2, "email": "", "own": false}')`, s.server, s.imported)
+}
+
 // path fills the blanks of a route with what is Anna's.
 func (s *scene) path(route route, b *browser) string {
+	s.exec(`update invites set withdrawn_at = null`) // somebody before may have withdrawn it
 	mail := s.count(`select max(id)::int from mails`)
 	return strings.NewReplacer(
-		":id", string(s.server), ":localpart", "anna", ":session", orElse(b.session, "00000000-0000-4000-8000-000000000000"),
+		":id", string(s.server), ":localpart", "anna", ":invite", s.invite, ":import", s.imported, ":preview", s.preview, ":session", orElse(b.session, "00000000-0000-4000-8000-000000000000"),
 		":order", s.order, ":account", s.anna.ID, ":passkey", "00000000-0000-4000-8000-000000000000", ":mail", itoa(mail), ":server", string(s.server),
 		":colleague", s.colleagues[controlplane.Billing].ID, "*", strings.TrimPrefix(assetURLs.CSS, "/assets/"),
 	).Replace(route.path)

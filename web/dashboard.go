@@ -5,6 +5,7 @@ import (
 
 	"hafen/controlplane"
 	"hafen/templates"
+	"hafen/tenant"
 )
 
 func (s *Server) showDashboard(r *request) error {
@@ -20,15 +21,14 @@ func (s *Server) dashboardView(r *request) (templates.Dashboard, error) {
 	if err != nil {
 		return templates.Dashboard{}, err
 	}
-	var members templates.Members
-	if r.server.Role.May(controlplane.SeeMembers) {
-		if members, err = s.membersView(r); err != nil {
-			return templates.Dashboard{}, err
-		}
-	}
 	return templates.Dashboard{
 		Server: s.serverView(r.server), HomeserverURL: s.homeserver(r.server.Host), Conditions: conditionViews(r.server.Conditions),
-		Seats: seatsView(r.server), Storage: storageView(r.server, history), Members: members,
-		EventsURL: eventsURL(r.server.ID, viewDashboard) + "&writable=" + strconv.FormatBool(members.Writable),
+		Seats: seatsView(r.server), Storage: storageView(r.server, history), ManagesMembers: manages(r.server),
+		EventsURL: eventsURL(r.server.ID, viewDashboard) + "&writable=" + strconv.FormatBool(writable(r.server)),
 	}, nil
+}
+
+// writable reports whether a server takes changes to what is on it.
+func writable(server controlplane.Server) bool {
+	return server.Status == tenant.Active || server.Status == tenant.Asleep
 }

@@ -178,13 +178,12 @@ func (s *Server) liveParts(r *request, view string) ([]part, string, error) {
 		if err != nil {
 			return nil, "", err
 		}
-		if shown := r.QueryParam("writable"); shown != "" && shown != strconv.FormatBool(vm.Members.Writable) {
+		if shown := r.QueryParam("writable"); shown != "" && shown != strconv.FormatBool(writable(r.server)) {
 			return []part{{"state", leave(path)}}, path, nil // what can be done there has changed, not only what is so
 		}
 		return []part{
 			{"state", templates.DashboardState(r.locale, vm)},
 			{"usage", templates.DashboardUsage(r.locale, vm)},
-			{"members", templates.MemberRows(r.locale, vm.Members)},
 		}, "", nil
 	}
 }

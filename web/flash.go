@@ -54,6 +54,14 @@ const (
 	flashRoleRemoved     flash = "colleague_removed"
 	flashJoined          flash = "colleague_joined"
 	flashLeft            flash = "server_left"
+	flashMembersSynced   flash = "members_synced"
+	flashMembersSyncing  flash = "members_syncing"
+	flashMembersBegun    flash = "members_begun"
+	flashMembersRefused  flash = "members_refused"
+	flashMembersNone     flash = "members_none"
+	flashMemberForgotten flash = "member_forgotten"
+	flashMemberLinkSent  flash = "member_link_sent"
+	flashInviteTakenBack flash = "invite_withdrawn"
 )
 
 var tones = map[flash]templates.Tone{
@@ -68,6 +76,9 @@ var tones = map[flash]templates.Tone{
 	flashSettingsSaved: templates.ToneGood, flashUnchanged: templates.ToneNeutral, flashLogoSaved: templates.ToneGood,
 	flashInviteSent: templates.ToneGood, flashInviteWithdrawn: templates.ToneNeutral, flashRoleChanged: templates.ToneGood,
 	flashRoleRemoved: templates.ToneNeutral, flashJoined: templates.ToneGood, flashLeft: templates.ToneNeutral,
+	flashMembersSynced: templates.ToneGood, flashMembersSyncing: templates.ToneInfo, flashMembersBegun: templates.ToneInfo,
+	flashMembersRefused: templates.ToneWarn, flashMembersNone: templates.ToneWarn, flashMemberForgotten: templates.ToneGood,
+	flashMemberLinkSent: templates.ToneGood, flashInviteTakenBack: templates.ToneNeutral,
 }
 
 // done leads on and leaves a message for the next page.

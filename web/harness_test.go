@@ -76,7 +76,9 @@ func newWorld(t *testing.T, changes ...change) *world {
 		Servers:    servers,
 		Colleagues: controlplane.NewColleagues(controlplane.ColleaguesConfig{Store: store, Texts: w.texts}),
 		Settings:   controlplane.NewSettingsUse(controlplane.SettingsConfig{Store: store, Engines: engines}),
-		Members:    controlplane.NewMembers(controlplane.MembersConfig{Store: store, Mailbox: unsealed{}, Wait: 50 * time.Millisecond}),
+		Members:    controlplane.NewMembers(controlplane.MembersConfig{Store: store, Mailbox: unsealed{}, Texts: w.texts, Wait: 50 * time.Millisecond}),
+		Invites:    controlplane.NewInvites(controlplane.InvitesConfig{Store: store, Mailbox: unsealed{}, Texts: w.texts, Wait: 50 * time.Millisecond}),
+		Imports:    controlplane.NewImports(controlplane.ImportsConfig{Store: store, Mailbox: unsealed{}}),
 		Operators:  controlplane.NewOperators(controlplane.OperatorsConfig{Store: store, Servers: servers}),
 		Base:       testBase, PublicURL: "https://" + testHost, Trial: true, Mails: store,
 		Engines: engines,
@@ -243,6 +245,22 @@ func (obliging) Create(context.Context, homeserver.NewAccount) error         { r
 func (obliging) SetPassword(context.Context, tenant.Localpart, string) error { return nil }
 func (obliging) Deactivate(context.Context, tenant.Localpart, bool) error    { return nil }
 func (obliging) Reactivate(context.Context, tenant.Localpart, string) error  { return nil }
+
+func (obliging) SetAdmin(context.Context, tenant.Localpart, bool) error     { return nil }
+func (obliging) Lock(context.Context, tenant.Localpart, bool) error         { return nil }
+func (obliging) SignOut(context.Context, tenant.Localpart, ...string) error { return nil }
+func (obliging) ListDevices(_ context.Context, who tenant.Localpart) ([]homeserver.Device, error) {
+	return []homeserver.Device{{ID: "PHONE", Name: "Phone of " + string(who)}, {ID: "DESK"}}, nil
+}
+
+// everything is an engine that can do all there is with members.
+func everything(c *Config) {
+	all := []homeserver.Capability{
+		homeserver.ListAccounts, homeserver.SetAdmin, homeserver.Deactivate, homeserver.Reactivate, homeserver.Erase, homeserver.Lock,
+		homeserver.ListDevices, homeserver.SignOut,
+	}
+	c.Engines = map[tenant.EngineName]homeserver.Description{tenant.Dendrite: {Capabilities: all}, tenant.Synapse: {Capabilities: all}}
+}
 
 // unsealed seals nothing but checks the context.
 type unsealed struct{}

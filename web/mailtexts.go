@@ -51,6 +51,14 @@ func (m MailTexts) render(content controlplane.MailContent, l *i18n.Locale) (tem
 		})
 	case controlplane.ServerMail:
 		return m.server(c, l)
+	case controlplane.InviteMail:
+		return templates.InviteMail(l, templates.MailInvite{
+			MailLink: m.link("/invite", c.MailLink), Name: called(c.Server), InvitedBy: c.InvitedBy,
+		})
+	case controlplane.MemberPasswordMail:
+		return templates.MemberPasswordMail(l, templates.MailMemberPassword{
+			MailLink: m.link("/set-password", c.MailLink), Name: called(c.Server), MatrixID: c.UserID, New: c.New,
+		})
 	default:
 		return templates.Mail{}, fmt.Errorf("no words for it")
 	}
@@ -64,6 +72,14 @@ func (m MailTexts) security(c controlplane.SecurityMail, l *i18n.Locale) (templa
 		about.ForgotURL = "" // a link would go to the new address
 	}
 	return templates.SecurityMail(l, about)
+}
+
+// called is what people call a server.
+func called(server controlplane.Server) string {
+	if server.Settings.Name != "" {
+		return server.Settings.Name
+	}
+	return string(server.ServerName)
 }
 
 func (m MailTexts) link(path string, l controlplane.MailLink) templates.MailLink {

@@ -1,8 +1,12 @@
 package web
 
 import (
+	"encoding/csv"
+	"fmt"
 	"net/http"
-	"net/url"
+	"slices"
+	"strconv"
+	"strings"
 
 	"hafen/controlplane"
 	"hafen/templates"
@@ -13,39 +17,108 @@ import (
 // How the password of a new member is chosen.
 const passwordOwn = "own"
 
+func membersPath(id tenant.ID) string { return serverPath(id) + "/members" }
+
+// memberSorts are the orders of the list by their names in the address.
+var memberSorts = map[string]controlplane.MemberQuery{
+	"name": {}, "seen": {Sort: "seen", Descending: true}, "unseen": {Sort: "seen"}, "storage": {Sort: "storage", Descending: true},
+	"newest": {Sort: "created", Descending: true}, "oldest": {Sort: "created"},
+}
+
+// showMembers is the list; for htmx its live part.
+func (s *Server) showMembers(r *request) error {
+	vm, err := s.membersView(r)
+	if err != nil {
+		return err
+	}
+	// A page that htmx restores from its history is a page, though it asks for it itself.
+	if r.htmx() && r.Request().Header.Get("HX-History-Restore-Request") != "true" {
+		return r.ok(templates.MembersList(r.locale, vm))
+	}
+	return r.ok(templates.MembersPage(s.page(r), vm))
+}
+
 func (s *Server) membersView(r *request) (templates.Members, error) {
-	page, err := s.Members.Search(r.ctx(), r.actor(), r.server.ID, controlplane.MemberQuery{})
+	shown := templates.MemberQuery{
+		Search: firstLetters(strings.TrimSpace(r.QueryParam("q")), 100), State: r.QueryParam("state"), Sort: r.QueryParam("sort"), Page: 1,
+	}
+	if !slices.Contains(templates.MemberFilters, shown.State) {
+		shown.State = ""
+	}
+	query, known := memberSorts[shown.Sort]
+	if !known {
+		shown.Sort = "name"
+	}
+	// More pages than a plan has seats for are nobody's.
+	if n, err := strconv.Atoi(r.QueryParam("page")); err == nil && n > 1 && n < 100_000 {
+		shown.Page = n
+	}
+	query.Search, query.State, query.Page = shown.Search, shown.State, shown.Page
+	page, err := s.Members.Search(r.ctx(), r.actor(), r.server.ID, query)
 	if err != nil {
 		return templates.Members{}, err
 	}
 	vm := templates.Members{
-		ServerID: string(r.server.ID), ServerName: string(r.server.ServerName), Seats: seatsView(r.server),
-		CanReactivate: s.can(r.server, homeserver.Reactivate),
-		Writable:      r.server.Status == tenant.Active || r.server.Status == tenant.Asleep,
+		Server: s.serverView(r.server), Seats: seatsView(r.server), Query: shown, Total: page.Total, Counts: page.ByState,
+		SyncedAt: moment(page.SyncedAt), Able: s.abilities(r.server), Manage: manages(r.server),
 	}
 	for _, m := range page.Members {
 		vm.List = append(vm.List, memberView(m))
 	}
+	vm.Pager = memberPager(vm)
 	return vm, nil
+}
+
+func memberPager(vm templates.Members) templates.Pager {
+	pages := (vm.Total + controlplane.MembersPerPage - 1) / controlplane.MembersPerPage
+	p := templates.Pager{Page: vm.Query.Page, Pages: pages, Total: vm.Total}
+	at := func(n int) string {
+		q := vm.Query
+		q.Page = n
+		return vm.URL(q)
+	}
+	if p.Page > 1 {
+		p.Prev = at(min(p.Page-1, max(pages, 1)))
+	}
+	if p.Page < pages {
+		p.Next = at(p.Page + 1)
+	}
+	return p
+}
+
+// manages reports whether whoever asks may change members, and the server can take it.
+func manages(server controlplane.Server) bool {
+	return server.Role.May(controlplane.ManageMembers) && writable(server)
+}
+
+func (s *Server) abilities(server controlplane.Server) templates.Abilities {
+	can := func(c homeserver.Capability) bool { return s.can(server, c) }
+	return templates.Abilities{
+		Deactivate: can(homeserver.Deactivate), Reactivate: can(homeserver.Reactivate), Erase: can(homeserver.Erase), Admin: can(homeserver.SetAdmin),
+		Lock: can(homeserver.Lock), Devices: can(homeserver.ListDevices), SignOut: can(homeserver.SignOut), List: can(homeserver.ListAccounts),
+	}
 }
 
 func memberView(m controlplane.Member) templates.Member {
 	view := templates.Member{
-		Localpart: string(m.Localpart), MatrixID: m.UserID, DisplayName: m.DisplayName, Admin: m.Admin,
-		State: templates.MemberActive, CreatedAt: m.CreatedAt,
+		Localpart: string(m.Localpart), MatrixID: m.UserID, DisplayName: m.DisplayName, First: m.Admin, Admin: m.ServerAdmin, Locked: m.Locked,
+		State: templates.MemberActive, CreatedAt: m.CreatedAt, SeenAt: moment(m.SeenAt), MediaBytes: m.MediaBytes,
 	}
 	switch {
 	case m.Pending != "":
 		view.State, view.Operation = templates.MemberPending, string(m.Pending)
-	case m.Failed != "":
-		view.State, view.Failure = templates.MemberFailed, m.Failed
-		if m.State == "reserved" {
-			view.Operation = string(controlplane.OperationCreate)
-		}
 	case m.State == "reserved":
 		view.State, view.Operation = templates.MemberPending, string(controlplane.OperationCreate)
+	case m.Failed != "":
+		view.State, view.Operation, view.Failure = templates.MemberFailed, string(m.FailedKind), m.Failed
+	case m.MissingAt != nil:
+		view.State = templates.MemberMissing
+	case m.Erased && m.State == "deactivated":
+		view.State = templates.MemberErased
 	case m.State == "deactivated":
 		view.State = templates.MemberDeactivated
+	case m.Locked:
+		view.State = templates.MemberLocked
 	}
 	return view
 }
@@ -60,95 +133,46 @@ func (s *Server) addMember(r *request) error {
 		n.Password = in.get("password")
 		if n.Password == "" {
 			// Empty would ask for a generated one, and this person wanted to choose.
-			return s.membersAnswer(r, in, controlplane.OperationCreate, controlplane.MemberResult{}, &tenant.Fault{Kind: tenant.Invalid, Code: "password.member_short", Field: "password"})
+			return s.addAnswer(r, in, controlplane.MemberResult{}, &tenant.Fault{Kind: tenant.Invalid, Code: "password.member_short", Field: "password"})
 		}
 	}
 	result, err := s.Members.Add(r.ctx(), r.actor(), r.server.ID, n)
-	return s.membersAnswer(r, in, controlplane.OperationCreate, result, err)
+	return s.addAnswer(r, in, result, err)
 }
 
-func (s *Server) resetMember(r *request) error {
-	return s.changeMember(r, controlplane.OperationSetPassword, func(localpart string) (controlplane.MemberResult, error) {
-		return s.Members.SetPassword(r.ctx(), r.actor(), r.server.ID, localpart, "")
-	})
-}
-
-func (s *Server) deactivateMember(r *request) error {
-	return s.changeMember(r, controlplane.OperationDeactivate, func(localpart string) (controlplane.MemberResult, error) {
-		return s.Members.Deactivate(r.ctx(), r.actor(), r.server.ID, localpart)
-	})
-}
-
-func (s *Server) reactivateMember(r *request) error {
-	return s.changeMember(r, controlplane.OperationReactivate, func(localpart string) (controlplane.MemberResult, error) {
-		if !s.can(r.server, homeserver.Reactivate) {
-			return controlplane.MemberResult{}, &tenant.Fault{Kind: tenant.Conflict, Code: "member.cannot_reactivate"}
-		}
-		return s.Members.Reactivate(r.ctx(), r.actor(), r.server.ID, localpart)
-	})
-}
-
-func (s *Server) changeMember(r *request, kind controlplane.OperationKind, change func(localpart string) (controlplane.MemberResult, error)) error {
-	localpart, err := r.localpart()
-	if err != nil {
-		return err
-	}
-	result, err := change(localpart)
-	return s.membersAnswer(r, input{}, kind, result, err)
-}
-
-// localpart is the member in the path. It is checked here, so that Hafen's own account cannot be named.
-func (r *request) localpart() (string, error) {
-	raw, err := url.PathUnescape(r.Param("localpart"))
-	if err == nil {
-		var who tenant.Localpart
-		if who, err = tenant.ParseLocalpart(raw); err == nil {
-			return string(who), nil
-		}
-	}
-	return "", &tenant.Fault{Kind: tenant.NotFound, Code: "member.unknown", Err: err}
-}
-
-// membersAnswer shows the members after a change, and a generated password. The password is in this answer alone, never in an
-// address, a cookie or a row that can be read; so there is no redirect, even without htmx.
-func (s *Server) membersAnswer(r *request, in input, kind controlplane.OperationKind, result controlplane.MemberResult, err error) error {
+// addAnswer shows the members after somebody was added, and a generated password. The password is in this answer alone, never
+// in an address, a cookie or a row that can be read; so there is no redirect.
+func (s *Server) addAnswer(r *request, in input, result controlplane.MemberResult, err error) error {
 	form, wrong := in.wrong(err)
 	if err != nil && !wrong {
 		return err
 	}
-	status := http.StatusOK
-	var shown *templates.MemberResult
-	if wrong {
-		status = http.StatusUnprocessableEntity
-	} else {
-		form = templates.Form{}
-		code := string(kind)
-		if !result.Done {
-			code = "pending"
-		}
-		shown = &templates.MemberResult{MatrixID: result.UserID, Password: result.Password, Code: code}
-	}
-	if !wrong && result.Password == "" && !r.htmx() {
-		return r.done(serverPath(r.server.ID), memberFlash(result.Done))
+	if !wrong && result.Password == "" {
+		return r.done(membersPath(r.server.ID), memberFlash(result.Done))
 	}
 	// Seats have changed since the server was loaded.
 	if r.server, err = s.Servers.Find(r.ctx(), r.actor(), r.server.ID); err != nil {
 		return err
 	}
-	if r.htmx() {
-		vm, err := s.membersView(r)
-		if err != nil {
-			return err
-		}
-		vm.Form, vm.Result = form, shown
-		return r.render(status, templates.MembersPanel(r.locale, vm))
-	}
-	vm, err := s.dashboardView(r)
+	vm, err := s.membersView(r)
 	if err != nil {
 		return err
 	}
-	vm.Members.Form, vm.Members.Result = form, shown
-	return r.render(status, templates.DashboardPage(at(s.page(r), serverPath(r.server.ID)), vm))
+	status := http.StatusOK
+	if wrong {
+		vm.Form, status = form, http.StatusUnprocessableEntity
+	} else {
+		vm.Result = memberResult(controlplane.OperationCreate, result)
+	}
+	return r.render(status, templates.MembersPage(at(s.page(r), membersPath(r.server.ID)), vm))
+}
+
+func memberResult(kind controlplane.OperationKind, result controlplane.MemberResult) *templates.MemberResult {
+	code := string(kind)
+	if !result.Done {
+		code = "pending"
+	}
+	return &templates.MemberResult{MatrixID: result.UserID, Password: result.Password, Code: code}
 }
 
 func memberFlash(done bool) flash {
@@ -158,39 +182,132 @@ func memberFlash(done bool) flash {
 	return flashMemberPending
 }
 
-// showSetPassword is the page behind a link for a member; looking does not use it up.
-func (s *Server) showSetPassword(r *request) error {
-	link, err := s.Members.PeekPasswordLink(r.ctx(), r.QueryParam("token"))
-	return s.setPasswordPage(r, r.QueryParam("token"), link, templates.Form{}, templates.LinkOpen, err)
+// refreshMembers holds the list against the homeserver's own.
+func (s *Server) refreshMembers(r *request) error {
+	_, done, err := s.Members.Sync(r.ctx(), r.actor(), r.server.ID)
+	if err != nil {
+		return err
+	}
+	if !done {
+		return r.done(membersPath(r.server.ID), flashMembersSyncing)
+	}
+	return r.done(membersPath(r.server.ID), flashMembersSynced)
 }
 
-func (s *Server) setPassword(r *request) error {
+// What can be done to several members at once.
+const (
+	bulkDeactivate = "deactivate"
+	bulkSignOut    = "sign_out"
+	bulkLinks      = "links"
+)
+
+// bulkMembers asks once more what is to be done to several members, and then does it.
+func (s *Server) bulkMembers(r *request) error {
 	in, err := r.form()
 	if err != nil {
 		return err
 	}
-	link, _, err := s.Members.UsePasswordLink(r.ctx(), in.get("token"), in.get("password"))
-	if form, wrong := in.wrong(err); wrong && tenant.FaultOf(err).Field != "" {
-		return s.setPasswordPage(r, in.get("token"), link, form, templates.LinkOpen, nil)
+	who := slices.Compact(slices.Sorted(slices.Values(in.values["who"])))
+	action := in.get("action")
+	if !slices.Contains([]string{bulkDeactivate, bulkSignOut, bulkLinks}, action) {
+		return r.redirect(membersPath(r.server.ID))
 	}
-	return s.setPasswordPage(r, "", link, templates.Form{}, templates.LinkDone, err)
-}
-
-// setPasswordPage shows a link in a state, or in the one that err tells.
-func (s *Server) setPasswordPage(r *request, token string, link controlplane.PasswordLink, form templates.Form, state templates.LinkState, err error) error {
-	told, err := linkState(err)
+	if len(who) == 0 || len(who) > controlplane.MembersPerPage {
+		return r.done(membersPath(r.server.ID), flashMembersNone)
+	}
+	switch {
+	case in.get("confirmed") == "":
+		return s.confirmBulk(r, action, who)
+	case action == bulkLinks:
+		return s.bulkTokens(r, who)
+	}
+	do := s.Members.BulkSignOut
+	if action == bulkDeactivate {
+		do = s.Members.BulkDeactivate
+	}
+	result, err := do(r.ctx(), r.actor(), r.server.ID, who)
 	if err != nil {
 		return err
 	}
-	vm := templates.SetPassword{State: told, Form: form}
-	if told == templates.LinkDone {
-		vm.State, vm.Token = state, token
-		vm.MatrixID, vm.ServerName = link.Localpart.UserID(link.Server), string(link.Server)
-		vm.HomeserverURL, vm.Engine = s.homeserver(link.Host), templates.EngineDendrite
+	if len(result.Refused) > 0 {
+		return r.done(membersPath(r.server.ID), flashMembersRefused)
 	}
-	status := linkStatus(vm.State)
-	if form.Errors != nil {
-		status = http.StatusUnprocessableEntity
+	return r.done(membersPath(r.server.ID), flashMembersBegun)
+}
+
+func (s *Server) confirmBulk(r *request, action string, who []string) error {
+	vm := templates.BulkConfirm{Server: s.serverView(r.server), Action: action}
+	for _, localpart := range who {
+		m, err := s.Members.Find(r.ctx(), r.actor(), r.server.ID, localpart)
+		if err != nil {
+			return err
+		}
+		vm.Members = append(vm.Members, memberView(m))
 	}
-	return r.render(status, templates.SetPasswordPage(at(s.page(r), r.Request().URL.RequestURI()), vm))
+	return r.ok(templates.BulkConfirmPage(at(s.page(r), membersPath(r.server.ID)), vm))
+}
+
+func (s *Server) bulkTokens(r *request, who []string) error {
+	tokens, err := s.Members.BulkPasswordLinks(r.ctx(), r.actor(), r.server.ID, who)
+	if tenant.FaultOf(err).Code == "member.unknown" && err != nil {
+		return r.done(membersPath(r.server.ID), flashMembersRefused) // somebody among them has no account to log in to
+	}
+	if err != nil {
+		return err
+	}
+	vm := templates.MemberTokens{Server: s.serverView(r.server), Back: membersPath(r.server.ID)}
+	for _, t := range tokens {
+		vm.Links = append(vm.Links, s.tokenView(t))
+	}
+	return r.ok(templates.MemberTokensPage(at(s.page(r), membersPath(r.server.ID)), vm))
+}
+
+func (s *Server) tokenView(t controlplane.MemberToken) templates.MemberToken {
+	return templates.MemberToken{MatrixID: t.Member.UserID, URL: s.passwordURL(t.Token)}
+}
+
+func (s *Server) passwordURL(token string) string {
+	return s.PublicURL + "/set-password?token=" + token
+}
+
+// exportMembers streams all members as CSV, one row of the database at a time.
+func (s *Server) exportMembers(r *request) error {
+	out, err := r.csv(string(r.server.ServerName)+"-members", templates.MembersCSVHead(r.locale))
+	if err != nil {
+		return err
+	}
+	err = s.Members.Export(r.ctx(), r.actor(), r.server.ID, func(m controlplane.Member) error {
+		return out.Write(templates.MembersCSVRow(memberView(m)))
+	})
+	if err != nil {
+		return err
+	}
+	return flush(out)
+}
+
+// csv begins an answer that is a file. Its mark at the beginning lets spreadsheets read it as UTF-8.
+func (r *request) csv(name string, head []string) (*csv.Writer, error) {
+	h := r.Response().Header()
+	h.Set("Content-Type", "text/csv; charset=utf-8")
+	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s.csv"`, name))
+	r.Response().WriteHeader(http.StatusOK)
+	if _, err := r.Response().Write([]byte("\uFEFF")); err != nil {
+		return nil, fmt.Errorf("begin a file: %w", err)
+	}
+	out := csv.NewWriter(r.Response())
+	return out, out.Write(head)
+}
+
+func flush(out *csv.Writer) error {
+	out.Flush()
+	if err := out.Error(); err != nil {
+		return fmt.Errorf("write a file: %w", err)
+	}
+	return nil
+}
+
+// firstLetters shortens what somebody typed into an address.
+func firstLetters(s string, most int) string {
+	runes := []rune(s)
+	return string(runes[:min(len(runes), most)])
 }

@@ -29,7 +29,7 @@ func TestGraveRoutesAskForFreshProof(t *testing.T) {
 	s := newScene(t)
 	fit := map[access]func() *browser{
 		customer: func() *browser { return s.as(s.anna) },
-		member: func() *browser { return s.as(s.anna) }, setup: func() *browser { return s.as(s.olga) }, signed: func() *browser { return s.as(s.anna) },
+		member:   func() *browser { return s.as(s.anna) }, setup: func() *browser { return s.as(s.olga) }, signed: func() *browser { return s.as(s.anna) },
 		operator: func() *browser { return s.as(s.olga) },
 	}
 	for access := range needs {

@@ -24,6 +24,7 @@ const (
 	token                       // the address holds a link's secret
 	costly                      // asked for while somebody types: a limit of its own
 	file                        // its form may carry a file
+	download                    // its answer is a file to keep
 	quiet                       // asked for all the time: logged at debug only
 	plain                       // neither host, nor session, nor limits: files and health
 	fresh                       // asks whoever has been logged in for a while to prove that it is still them
@@ -72,6 +73,10 @@ func (s *Server) routes() []route {
 		{post, "/password/reset", public, token, s.reset},
 		{get, "/set-password", public, token, s.showSetPassword},
 		{post, "/set-password", public, token, s.setPassword},
+		{get, "/invite", public, token, s.showInvitation},
+		{post, "/invite", public, token, s.acceptInvite},
+		{get, "/invite/check", public, token | fragment | costly | quiet, s.checkInvited},
+		{get, "/invite/state", public, token | fragment | quiet, s.showInvitationState},
 
 		{get, "/account", signed, page, s.showAccount},
 		{post, "/account/password", signed, page, s.changePassword},
@@ -111,10 +116,35 @@ func (s *Server) routes() []route {
 		{post, "/servers/:id/domain/check", managesSettings, page, s.checkDomain},
 		{get, "/servers/:id/ready", sees, page, s.showReady},
 		{post, "/servers/:id/admin-link", managesMembers, page, s.makeAdminLink},
+		{get, "/servers/:id/members", seesMembers, page, s.showMembers},
 		{post, "/servers/:id/members", managesMembers, page, s.addMember},
+		{get, "/servers/:id/members.csv", seesMembers, download, s.exportMembers},
+		{post, "/servers/:id/members/refresh", managesMembers, page, s.refreshMembers},
+		{post, "/servers/:id/members/bulk", managesMembers, page, s.bulkMembers},
+		{get, "/servers/:id/members/invites", seesMembers, page, s.showInvites},
+		{post, "/servers/:id/members/invites", managesMembers, page, s.makeInvite},
+		{post, "/servers/:id/members/invites/:invite/renew", managesMembers, page, s.renewInvite},
+		{post, "/servers/:id/members/invites/:invite/withdraw", managesMembers, page, s.withdrawInvite},
+		{get, "/servers/:id/members/import", managesMembers, page, s.showImport},
+		{post, "/servers/:id/members/import", managesMembers, file, s.readImport},
+		{get, "/servers/:id/members/import/:preview", managesMembers, page, s.showPreview},
+		{post, "/servers/:id/members/import/confirm", managesMembers, page, s.confirmImport},
+		{get, "/servers/:id/members/imports/:import", seesMembers, page, s.showImported},
+		{get, "/servers/:id/members/imports/:import/state", seesMembers, fragment | quiet, s.showImportState},
+		{get, "/servers/:id/members/imports/:import/result.csv", seesMembers, download, s.downloadImport},
+		{post, "/servers/:id/members/imports/:import/links", managesMembers, page, s.linkImported},
+		{get, "/servers/:id/members/:localpart", seesMembers, page, s.showMember},
+		{get, "/servers/:id/members/:localpart/devices", seesMembers, page, s.showDevices},
+		{post, "/servers/:id/members/:localpart/sign-out", managesMembers, page, s.signOutMember},
+		{post, "/servers/:id/members/:localpart/link", managesMembers, page, s.linkMember},
+		{post, "/servers/:id/members/:localpart/link/mail", managesMembers, page, s.mailMemberLink},
 		{post, "/servers/:id/members/:localpart/reset", managesMembers, page, s.resetMember},
+		{post, "/servers/:id/members/:localpart/admin", managesMembers, page, s.setMemberAdmin},
+		{post, "/servers/:id/members/:localpart/lock", managesMembers, page, s.lockMember},
 		{post, "/servers/:id/members/:localpart/deactivate", managesMembers, page, s.deactivateMember},
 		{post, "/servers/:id/members/:localpart/reactivate", managesMembers, page, s.reactivateMember},
+		{post, "/servers/:id/members/:localpart/erase", managesMembers, page, s.eraseMember},
+		{post, "/servers/:id/members/:localpart/forget", managesMembers, page, s.forgetMember},
 		{get, "/servers/:id/settings", sees, page, s.showSettings},
 		{post, "/servers/:id/settings", managesSettings, page, s.changeSettings},
 		{get, "/servers/:id/settings/state", sees, fragment | quiet, s.showSettingsState},

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/PuerkitoBio/goquery"
-
 	"hafen/controlplane"
 	"hafen/tenant"
 )
@@ -166,79 +164,6 @@ func TestDomainPage(t *testing.T) {
 	}
 	sub := w.ordered(account, "werft")
 	anna.get(serverPath(sub) + "/domain").wantRedirect(serverPath(sub))
-}
-
-// TestMembers: a generated password is in one answer, and in nothing else.
-func TestMembers(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.work()
-	account := w.account("anna@example.org", aCustomer)
-	id := w.active(account, "werft")
-	w.server.Members.Wait = 10 * time.Second
-	anna, path := w.as(account), serverPath(id)
-	made := anna.htmx().post(path+"/members", fields("localpart", "Bob", "display_name", "Bob <b>", "password_mode", "generated")).want(http.StatusOK)
-	secret := generated(t, made)
-	if strings.Contains(made.body, "<html") || strings.Contains(made.body, "Bob <b>") {
-		t.Error("not a fragment, or a name that is not escaped")
-	}
-	if made.header.Get("Cache-Control") != "no-store" || made.header.Get("Set-Cookie") != "" {
-		t.Errorf("the answer with the password: %v", made.header)
-	}
-	if strings.Contains(anna.get(path).want(http.StatusOK).body, secret) || strings.Contains(w.log.String(), secret) {
-		t.Error("the password is shown again, or in the log")
-	}
-	if n := w.count(`select count(*) from operations where position($1 in encode(sealed_password, 'escape')) > 0`, secret); n != 0 {
-		t.Error("the password is still in a row after its use")
-	}
-	if anna.get(path).want(http.StatusOK).doc().Find(`form[action="`+path+`/members/bob/deactivate"]`).Length() == 0 {
-		t.Error("Bob cannot be deactivated from the page")
-	}
-	own := fields("localpart", "eve", "password_mode", "own", "password", "a password of her own")
-	anna.post(path+"/members", own).wantRedirect(path)
-	again := anna.post(path+"/members/eve/reset", nil).want(http.StatusOK) // without htmx the whole page, and no redirect
-	if generated(t, again) == secret || !strings.Contains(again.body, "</html>") {
-		t.Error("the whole page with another password is wanted")
-	}
-	anna.post(path+"/members/eve/deactivate", nil).wantRedirect(path)
-	anna.post(path+"/members/eve/reactivate", nil).want(http.StatusOK)
-	for name, form := range map[string]url.Values{
-		"taken": fields("localpart", "bob"), "empty": fields("localpart", ""), "letters": fields("localpart", "Bö b"), "reserved": fields("localpart", "hafen-control"),
-		"short": fields("localpart", "zoe", "password_mode", "own", "password", "short"), "none": fields("localpart", "zoe", "password_mode", "own", "password", ""),
-		"long name": fields("localpart", "zoe", "display_name", strings.Repeat("x", 101)),
-	} {
-		anna.htmx().post(path+"/members", form).want(http.StatusUnprocessableEntity).wantForm(path + "/members")
-		if got := anna.post(path+"/members", form); got.status != http.StatusUnprocessableEntity || !strings.Contains(got.body, "</html>") {
-			t.Errorf("%s: %d", name, got.status)
-		}
-	}
-	for _, who := range []string{"nobody", "hafen-control", "..", "%2e%2e", "%00", "a%2fb"} {
-		got := anna.post(path+"/members/"+who+"/reset", nil)
-		if got.status != http.StatusNotFound && got.status != http.StatusBadRequest {
-			t.Errorf("resetting %q: %d", who, got.status)
-		}
-	}
-	for i := range 3 {
-		anna.post(path+"/members", fields("localpart", "m"+itoa(i))).want([]int{200, 200, 422}[i]) // five seats
-	}
-}
-
-// generated is the password an answer shows.
-func generated(t *testing.T, a *answer) string {
-	t.Helper()
-	found := ""
-	a.doc().Find("code, output, input, span, p, dd").Each(func(_ int, node *goquery.Selection) {
-		if text := strings.TrimSpace(node.Text()); len(text) == 23 && strings.Count(text, "-") == 3 {
-			found = text
-		}
-	})
-	if found == "" {
-		t.Fatalf("no generated password in:\n%s", a.body)
-	}
-	if strings.Count(a.body, found) != 1 {
-		t.Errorf("the password stands %d times in the answer", strings.Count(a.body, found))
-	}
-	return found
 }
 
 func TestPlanAndDeletion(t *testing.T) {

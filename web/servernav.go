@@ -18,6 +18,7 @@ type serverPage struct {
 
 var serverPages = []serverPage{
 	{templates.PageOverview, controlplane.See, nil},
+	{templates.PageMembers, controlplane.SeeMembers, nil},
 	{templates.PageSettings, controlplane.See, nil},
 	{templates.PageColleagues, controlplane.ManageColleagues, nil},
 	{templates.PagePlan, controlplane.ManageBilling, nil},

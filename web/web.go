@@ -29,6 +29,8 @@ type Config struct {
 	Settings   *controlplane.Settings
 	Colleagues *controlplane.Colleagues
 	Members    *controlplane.Members
+	Invites    *controlplane.Invites
+	Imports    *controlplane.Imports
 	Operators  *controlplane.Operators
 	Base       tenant.Domain // names below it are ready at once
 	// PublicURL is where browsers find the dashboard: "https://hafen.example.org". Requests for another host are refused.

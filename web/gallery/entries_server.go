@@ -22,37 +22,26 @@ func serverEntries() []Entry {
 		page(c, "delete", of(templates.ServerDeletePage, deletion(templates.Form{}))),
 		mistaken(c, "delete-errors", of(templates.ServerDeletePage, deletion(wrong(map[string]string{"name": "werft"}, map[string]string{"name": "delete.name_differs"})))),
 	}
-	return append(append(list, dashboardEntries()...), append(settingsEntries(), colleagueEntries()...)...)
+	return append(append(list, dashboardEntries()...), append(settingsEntries(), append(colleagueEntries(), memberEntries()...)...)...)
 }
 
 func dashboardEntries() []Entry {
 	c := templates.Customer
 	suspended := dashboard(server(templates.StatusSuspended))
 	suspended.Server.SuspendReason = "payment"
-	suspended.Members.Writable = false
 	stuck := dashboard(server(templates.StatusActive))
 	stuck.Server.Failure, stuck.Server.Stuck = "disk_full", true
 	retrying := dashboard(server(templates.StatusActive))
 	retrying.Server.Failure = "database_absent"
 	deleting := dashboard(server(templates.StatusDeleting))
 	deleting.Server.DeleteAt = now.AddDate(0, 0, 13)
-	deleting.Members.Writable = false
 	full := dashboard(server(templates.StatusActive))
 	full.Seats = templates.Seats{Used: 20, Limit: 20}
-	full.Members.Seats = full.Seats
 	full.Storage = storage(50_200_000_000, 50*gigabyte)
 	full.Conditions[7] = templates.Condition{Kind: "within_quota", Code: "storage", Since: now.Add(-time.Hour)}
-	result := dashboard(server(templates.StatusActive))
-	result.Members.Result = &templates.MemberResult{MatrixID: "@dora:werft.example", Password: "kahn-mast-tau-luke-42", Code: "create"}
-	mistake := dashboard(server(templates.StatusActive))
-	mistake.Members.Form = wrong(map[string]string{"localpart": "Dora!", "password_mode": "own"}, map[string]string{
-		"localpart": "member.letters", "password": "password.member_short",
-	})
 	fresh := dashboard(server(templates.StatusActive))
-	fresh.Members.List = nil
 	fresh.Storage = templates.Storage{Limit: 50 * gigabyte}
 	fresh.Seats = templates.Seats{Limit: 20}
-	fresh.Members.Seats = fresh.Seats
 	return []Entry{
 		page(c, "dashboard", of(templates.DashboardPage, dashboard(server(templates.StatusActive)))),
 		page(c, "dashboard-new", of(templates.DashboardPage, fresh)),
@@ -62,8 +51,6 @@ func dashboardEntries() []Entry {
 		page(c, "dashboard-retrying", of(templates.DashboardPage, retrying)),
 		page(c, "dashboard-deleting", of(templates.DashboardPage, deleting)),
 		page(c, "dashboard-full", of(templates.DashboardPage, full)),
-		page(c, "dashboard-member-added", of(templates.DashboardPage, result)),
-		mistaken(c, "dashboard-member-errors", of(templates.DashboardPage, mistake)),
 	}
 }
 
@@ -146,7 +133,7 @@ func dashboard(s templates.Server) templates.Dashboard {
 	seats := templates.Seats{Used: 4, Limit: 20}
 	vm := templates.Dashboard{
 		Server: s, HomeserverURL: "https://matrix.werft.example", Conditions: conditions(), Seats: seats, Storage: storage(16_400_000_000, 50*gigabyte),
-		Members: templates.Members{ServerID: s.ID, ServerName: s.Name, Seats: seats, CanReactivate: true, Writable: true, List: members()},
+		ManagesMembers: true,
 	}
 	switch s.Status {
 	case templates.StatusAsleep, templates.StatusSuspended, templates.StatusDeleting:
@@ -155,15 +142,4 @@ func dashboard(s templates.Server) templates.Dashboard {
 		}
 	}
 	return vm
-}
-
-func members() []templates.Member {
-	created := now.AddDate(0, -2, 0)
-	return []templates.Member{
-		{Localpart: "anna", MatrixID: "@anna:werft.example", DisplayName: "Anna Berg", Admin: true, State: templates.MemberActive, CreatedAt: created},
-		{Localpart: "bjoern", MatrixID: "@bjoern:werft.example", DisplayName: "Björn Kühne", State: templates.MemberActive, CreatedAt: created},
-		{Localpart: "cem.yildiz-schiffsbau", MatrixID: "@cem.yildiz-schiffsbau:werft.example", State: templates.MemberPending, Operation: "set_password", CreatedAt: created},
-		{Localpart: "dora", MatrixID: "@dora:werft.example", DisplayName: "Dora", State: templates.MemberFailed, Operation: "create", Failure: "server.unavailable", CreatedAt: now},
-		{Localpart: "emil", MatrixID: "@emil:werft.example", DisplayName: "Emil Lund", State: templates.MemberDeactivated, CreatedAt: created},
-	}
 }

@@ -51,6 +51,13 @@ func mails(l *i18n.Locale) []sampleMail {
 		{"server-suspended", must(templates.ServerSuspendedMail(l, suspended))},
 		{"server-resumed", must(templates.ServerResumedMail(l, server))},
 		{"deletion-announced", must(templates.DeletionAnnouncedMail(l, server))},
+		{"invite", must(templates.InviteMail(l, templates.MailInvite{
+			MailLink: templates.MailLink{Email: account.Email, URL: "https://hafen.example/invite?token=Zr8mQ4vX1pYk0sJc9bTn", Expires: now.AddDate(0, 0, 7)},
+			Name:     "Werft Nordstrand", InvitedBy: "anna@werft.example",
+		}))},
+		{"member-password", must(templates.MemberPasswordMail(l, templates.MailMemberPassword{
+			MailLink: account, Name: "Werft Nordstrand", MatrixID: "@ida:werft.example", New: true,
+		}))},
 		{"server-deleted", must(templates.ServerDeletedMail(l, server))},
 	}
 	return append(list, securityMails(l)...)

@@ -1,0 +1,329 @@
+package web
+
+import (
+	"encoding/csv"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"hafen/controlplane"
+	"hafen/tenant"
+)
+
+// TestMembers: a generated password is in one answer, and in nothing else.
+func TestMembers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.work()
+	account := w.account("anna@example.org", aCustomer)
+	id := w.active(account, "werft")
+	w.server.Members.Wait = 10 * time.Second
+	anna, path := w.as(account), membersPath(id)
+	made := anna.post(path, fields("localpart", "Bob", "display_name", "Bob <b>", "password_mode", "generated")).want(http.StatusOK)
+	secret := generated(t, made)
+	if strings.Contains(made.body, "Bob <b>") {
+		t.Error("a name is not escaped")
+	}
+	if made.header.Get("Cache-Control") != "no-store" || made.header.Get("Set-Cookie") != "" {
+		t.Errorf("the answer with the password: %v", made.header)
+	}
+	if strings.Contains(anna.get(path).want(http.StatusOK).body, secret) || strings.Contains(w.log.String(), secret) {
+		t.Error("the password is shown again, or in the log")
+	}
+	if n := w.count(`select count(*) from operations where position($1 in encode(sealed_password, 'escape')) > 0`, secret); n != 0 {
+		t.Error("the password is still in a row after its use")
+	}
+	anna.get(path + "/bob").want(http.StatusOK).wantForm(path + "/bob/deactivate")
+	own := fields("localpart", "eve", "password_mode", "own", "password", "a password of her own")
+	anna.post(path, own).wantRedirect(path)
+	again := anna.post(path+"/eve/reset", nil).want(http.StatusOK)
+	if generated(t, again) == secret || !strings.Contains(again.body, "</html>") {
+		t.Error("the whole page with another password is wanted")
+	}
+	anna.post(path+"/eve/deactivate", nil).wantRedirect(path + "/@eve")
+	anna.post(path+"/eve/reactivate", nil).want(http.StatusOK)
+	for name, form := range map[string]url.Values{
+		"taken": fields("localpart", "bob"), "empty": fields("localpart", ""), "letters": fields("localpart", "Bö b"), "reserved": fields("localpart", "hafen-control"),
+		"short": fields("localpart", "zoe", "password_mode", "own", "password", "short"), "none": fields("localpart", "zoe", "password_mode", "own", "password", ""),
+		"long name": fields("localpart", "zoe", "display_name", strings.Repeat("x", 101)),
+	} {
+		form := anna.post(path, form).want(http.StatusUnprocessableEntity).wantForm(path)
+		if form.Find("[aria-invalid=true]").Length() == 0 {
+			t.Errorf("%s: no field is marked", name)
+		}
+	}
+	for _, who := range []string{"nobody", "hafen-control", "..", "%2e%2e", "%00", "a%2fb"} {
+		for _, end := range []string{"/reset", "/link"} {
+			got := anna.post(path+"/"+who+end, nil)
+			if got.status != http.StatusNotFound && got.status != http.StatusBadRequest {
+				t.Errorf("%s of %q: %d", end, who, got.status)
+			}
+		}
+	}
+	for i := range 3 {
+		anna.post(path, fields("localpart", "m"+itoa(i))).want([]int{200, 200, 422}[i]) // five seats
+	}
+}
+
+// generated is the password an answer shows.
+func generated(t *testing.T, a *answer) string {
+	t.Helper()
+	found := ""
+	a.doc().Find("code, output, input, span, p, dd").Each(func(_ int, node *goquery.Selection) {
+		if text := strings.TrimSpace(node.Text()); len(text) == 23 && strings.Count(text, "-") == 3 {
+			found = text
+		}
+	})
+	if found == "" {
+		t.Fatalf("no generated password in:\n%s", a.body)
+	}
+	if strings.Count(a.body, found) != 1 {
+		t.Errorf("the password stands %d times in the answer", strings.Count(a.body, found))
+	}
+	return found
+}
+
+// seed puts members into rows, without the work of making them.
+func (w *world) seed(id tenant.ID, n int) {
+	w.Helper()
+	w.exec(`update plans set seats = 20000`)
+	w.exec(`insert into members (tenant_id, localpart, display_name, state, created_at, last_seen_at, media_bytes)
+		select $1, 'person' || to_char(n, 'FM00000'), 'Vorname' || n || ' Nachname' || n, case when n % 10 = 0 then 'deactivated' else 'active' end,
+			now() - n * interval '1 hour', now() - n * interval '1 minute', n * 1000 from generate_series(1, $2::int) n`, id, n)
+	w.exec(`analyze members`)
+}
+
+// rowsOf names the members an answer lists.
+func rowsOf(a *answer) (list []string) {
+	a.Helper()
+	a.doc().Find(`input[name="who"]`).Each(func(_ int, s *goquery.Selection) { list = append(list, s.AttrOr("value", "")) })
+	return list
+}
+
+func TestMembersAreListedInPages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := w.account("anna@example.org", aCustomer)
+	id := w.active(account, "werft")
+	w.seed(id, 120)
+	anna, path := w.as(account), membersPath(id)
+	seen, next := []string{}, path
+	for next != "" {
+		page := anna.get(next).want(http.StatusOK)
+		seen = append(seen, rowsOf(page)...)
+		next = page.doc().Find(`a[rel=next]`).AttrOr("href", "")
+	}
+	if len(seen) != 121 || !slices.IsSorted(seen) || len(slices.Compact(slices.Clone(seen))) != 121 {
+		t.Errorf("%d members on all pages: %v", len(seen), seen)
+	}
+	if found := rowsOf(anna.get(path + "?q=NACHNAME77")); !slices.Equal(found, []string{"person00077"}) {
+		t.Errorf("found %v", found)
+	}
+	if found := rowsOf(anna.get(path + "?state=deactivated&sort=storage")); len(found) != 12 || found[0] != "person00120" {
+		t.Errorf("found %v", found)
+	}
+	// What the search keeps goes on with the pages, and htmx gets the list alone.
+	part := anna.htmx().get(path + "?q=person&sort=newest&page=2").want(http.StatusOK)
+	if strings.Contains(part.body, "<html") || part.doc().Find(`a[rel=next]`).AttrOr("href", "") != path+"?page=3&q=person&sort=newest" {
+		t.Errorf("the second page of a search: %.500s", part.body)
+	}
+	if restored := anna.htmx().with("HX-History-Restore-Request", "true").get(path); !strings.Contains(restored.body, "<html") {
+		t.Error("a page that is restored is not a page")
+	}
+	for _, odd := range []string{"?page=0", "?page=-1", "?page=x", "?page=99999999999", "?sort=evil'", "?state=no", "?q=" + strings.Repeat("ä", 3000), "?page=999"} {
+		anna.get(path + odd).want(http.StatusOK)
+	}
+}
+
+// TestTenThousandMembers: the promise is 150 ms for the page after the first, at the 99th percentile. Not parallel, and each
+// page is taken at its best of three: it measures the page, not what else the machine does.
+func TestTenThousandMembers(t *testing.T) {
+	w := newWorld(t)
+	account := w.account("anna@example.org", aCustomer)
+	id := w.active(account, "werft")
+	w.seed(id, 9999)
+	w.server.reads = newLimiter(pace{perSecond: 1e6, burst: 1e6}, time.Now)
+	anna, path := w.as(account), membersPath(id)
+	anna.get(path).want(http.StatusOK)
+	var took []time.Duration
+	for i := range 100 {
+		address, best := path+"?page="+itoa(2+i)+"&sort="+[]string{"name", "seen", "storage", "newest"}[i%4], time.Hour
+		for range 3 {
+			began := time.Now()
+			anna.get(address).want(http.StatusOK)
+			best = min(best, time.Since(began))
+		}
+		took = append(took, best)
+	}
+	slices.Sort(took)
+	t.Logf("p50 %s, p99 %s", took[50], took[98])
+	if took[98] > 150*time.Millisecond {
+		t.Errorf("p99 is %s", took[98])
+	}
+	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(anna.get(path+".csv").want(http.StatusOK).body, "\uFEFF"))).ReadAll()
+	w.must(err)
+	if len(rows) != 10_001 {
+		t.Errorf("%d rows in the export", len(rows))
+	}
+}
+
+// TestExportsRunNothing: what begins like a formula does not reach a spreadsheet as one.
+func TestExportsRunNothing(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	for i, name := range []string{"=HYPERLINK(1)", "+1", "-1+1", "@SUM(1)", "\tx"} {
+		s.exec(`insert into members (tenant_id, localpart, display_name, state) values ($1, $2, $3, 'active')`, s.server, "m"+itoa(i), name)
+	}
+	got := s.as(s.anna).get(membersPath(s.server) + ".csv").want(http.StatusOK)
+	if kind := got.header.Get("Content-Type"); kind != "text/csv; charset=utf-8" || !strings.Contains(got.header.Get("Content-Disposition"), "attachment") {
+		t.Errorf("%v", got.header)
+	}
+	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(got.body, "\uFEFF"))).ReadAll()
+	s.must(err)
+	for _, row := range rows {
+		for _, cell := range row {
+			if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+				t.Errorf("a spreadsheet would run %q", cell)
+			}
+		}
+	}
+}
+
+func TestOneMember(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, everything)
+	w.work()
+	account := w.account("anna@example.org", aCustomer)
+	id := w.active(account, "werft")
+	w.server.Members.Wait = 10 * time.Second
+	anna, path := w.as(account), membersPath(id)
+	anna.post(path, fields("localpart", "bob", "password_mode", "own", "password", "a password of his own")).wantRedirect(path)
+	bob := path + "/bob"
+
+	link := anna.post(bob+"/link", nil).want(http.StatusOK)
+	address := link.doc().Find("#result-link").Text()
+	if !strings.HasPrefix(address, "https://"+testHost+"/set-password?token=") || link.doc().Find(`svg[role=img]`).Length() != 1 {
+		t.Fatalf("the link is %q", address)
+	}
+	if strings.Contains(anna.get(bob).body, address) || strings.Contains(w.log.String(), strings.Split(address, "=")[1]) {
+		t.Error("the link is shown twice, or in the log")
+	}
+	anna.post(bob+"/link/mail", fields("email", "bob@example.org")).wantRedirect(path + "/@bob")
+	if m := last[controlplane.MemberPasswordMail](w); m.Email != "bob@example.org" || m.UserID != "@bob:werft.hafen.test" {
+		t.Errorf("%+v", m)
+	}
+	anna.post(bob+"/link/mail", fields("email", "bob")).want(http.StatusUnprocessableEntity).wantForm(bob + "/link/mail")
+
+	devices := anna.htmx().get(bob + "/devices").want(http.StatusOK)
+	if strings.Contains(devices.body, "<html") || !strings.Contains(devices.body, "Phone of bob") {
+		t.Errorf("devices: %s", devices.body)
+	}
+	anna.get(bob + "/devices").want(http.StatusOK).wantForm(bob + "/sign-out")
+	anna.post(bob+"/sign-out", fields("device", "PHONE")).wantRedirect(path + "/@bob")
+	anna.post(bob+"/sign-out", nil).wantRedirect(path + "/@bob")
+	anna.post(bob+"/admin", fields("admin", "yes")).wantRedirect(path + "/@bob")
+	anna.post(bob+"/lock", fields("locked", "yes")).wantRedirect(path + "/@bob")
+	if n := w.count(`select count(*) from members where localpart = 'bob' and server_admin and locked`); n != 1 {
+		t.Error("neither locked nor administrator")
+	}
+	anna.post(bob+"/lock", fields("locked", "no")).wantRedirect(path + "/@bob")
+	anna.post(bob+"/erase", fields("name", "bert")).want(http.StatusUnprocessableEntity).wantForm(bob + "/erase")
+	anna.post(bob+"/erase", fields("name", "bob")).wantRedirect(path + "/@bob")
+	if n := w.count(`select count(*) from members where localpart = 'bob' and state = 'deactivated' and erased`); n != 1 {
+		t.Error("not erased")
+	}
+	anna.post(bob+"/forget", nil).want(http.StatusConflict)
+	w.exec(`update members set state = 'active', missing_at = now() where localpart = 'bob'`)
+	anna.get(bob).want(http.StatusOK).wantForm(bob + "/forget")
+	anna.post(bob+"/forget", nil).wantRedirect(path)
+	anna.get(bob).want(http.StatusNotFound)
+}
+
+// TestMembersWithNamesOfPages: whoever is called as a page of ours is has one all the same.
+func TestMembersWithNamesOfPages(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	anna, path := s.as(s.anna), membersPath(s.server)
+	for _, name := range []string{"import", "imports", "invites", "bulk", "refresh"} {
+		s.exec(`insert into members (tenant_id, localpart, state) values ($1, $2, 'active')`, s.server, name)
+		href := anna.get(path+"?q="+name).doc().Find(`tbody a[href^="`+path+`/"]`).First().AttrOr("href", "")
+		if got := anna.get(href).want(http.StatusOK); !strings.Contains(got.body, "@"+name+":werft") {
+			t.Errorf("%s leads to another page", href)
+		}
+	}
+}
+
+// TestWhatAnEngineCannotDo is neither offered nor done.
+func TestWhatAnEngineCannotDo(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, func(c *Config) {
+		c.Engines = nil
+	})
+	anna, path := s.as(s.anna), membersPath(s.server)+"/anna"
+	page := anna.get(path).want(http.StatusOK).doc()
+	for _, end := range []string{"/admin", "/lock", "/deactivate", "/erase", "/sign-out", "/reactivate"} {
+		if page.Find(`form[action="`+path+end+`"]`).Length() != 0 {
+			t.Errorf("%s is offered", end)
+		}
+		anna.post(path+end, fields("name", "anna")).want(http.StatusConflict)
+	}
+	anna.get(path + "/devices").want(http.StatusConflict)
+	if n := s.count(`select count(*) from operations where finished_at is null`); n != 0 {
+		t.Error("something was asked of the homeserver")
+	}
+}
+
+// TestWhoMayOnlyLook sees the members, and no form.
+func TestWhoMayOnlyLook(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, everything)
+	reader, path := s.as(s.colleagues[controlplane.ReadOnly]), membersPath(s.server)
+	for _, page := range []string{path, path + "/anna", path + "/invites"} {
+		doc := reader.get(page).want(http.StatusOK).doc()
+		if n := doc.Find(`main form[method="post"]`).Length(); n != 0 {
+			t.Errorf("%s has %d forms", page, n)
+		}
+	}
+	reader.get(path + "/import").want(http.StatusForbidden)
+}
+
+func TestBulk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, everything)
+	w.work()
+	account := w.account("anna@example.org", aCustomer)
+	id := w.active(account, "werft")
+	w.seed(id, 12)
+	anna, path := w.as(account), membersPath(id)
+	who := url.Values{"action": {"deactivate"}, "who": {"person00001", "person00002", "person00010"}} // the last is deactivated already
+	confirm := anna.post(path+"/bulk", who).want(http.StatusOK).wantForm(path + "/bulk")
+	if n := w.count(`select count(*) from operations`); n != 0 || confirm.Find(`input[name="who"]`).Length() != 3 {
+		t.Fatal("nobody was asked")
+	}
+	who.Set("confirmed", "yes")
+	anna.post(path+"/bulk", who).wantRedirect(path)
+	for w.count(`select count(*) from members where state = 'deactivated' and localpart in ('person00001', 'person00002')`) != 2 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	links := anna.post(path+"/bulk", url.Values{"action": {"links"}, "confirmed": {"yes"}, "who": {"person00003", "person00004"}}).want(http.StatusOK)
+	if n := strings.Count(links.body, "/set-password?token="); n != 2 {
+		t.Errorf("%d links", n)
+	}
+	for _, form := range []url.Values{
+		{},
+		{"action": {"deactivate"}},
+		{"action": {"explode"}, "who": {"anna"}},
+		{"action": {"links"}, "confirmed": {"yes"}, "who": {"person00001"}},
+		{"action": {"sign_out"}, "confirmed": {"yes"}, "who": strings.Split(strings.Repeat("x ", 60)+"y", " ")},
+	} {
+		if got := anna.post(path+"/bulk", form); got.status != http.StatusSeeOther && got.status != http.StatusNotFound {
+			t.Errorf("%v: %d", form, got.status)
+		}
+	}
+	anna.post(path+"/bulk", url.Values{"action": {"sign_out"}, "confirmed": {"yes"}, "who": {"../x"}}).want(http.StatusNotFound)
+}
