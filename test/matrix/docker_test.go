@@ -24,6 +24,12 @@ func inspect(t *testing.T, s hafentest.Server, template string) string {
 	return docker(t, "inspect", "--format", template, s.ID.Container())
 }
 
+// networkOf is what a server's container is attached to. While it is being made anew there is none to ask.
+func networkOf(s hafentest.Server) (string, error) {
+	out, err := exec.Command("docker", "inspect", "--format", "{{.HostConfig.NetworkMode}}", s.ID.Container()).CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
+
 func (p port) startedAt(t *testing.T, s hafentest.Server) string {
 	t.Helper()
 	return inspect(t, s, "{{.Id}} {{.State.StartedAt}}")

@@ -195,8 +195,8 @@ func testLeavesTheWorld(t *testing.T, p port, s hafentest.Server, ida, olga *per
 	// Without phones to wake it has no business on the internet at all, and no network.
 	act(p.owner, s, dashboard, "settings", url.Values{"federation": {"off"}, "language": {"de"}})
 	p.Await(patience, "a server without a network", func() error {
-		if mode := inspect(t, s, "{{.HostConfig.NetworkMode}}"); mode != "none" {
-			return fmt.Errorf("the container has the network %q", mode)
+		if mode, err := networkOf(s); err != nil || mode != "none" {
+			return fmt.Errorf("the container has the network %q, %v", mode, err)
 		}
 		return whoami(t, ida)
 	})

@@ -210,7 +210,7 @@ func testDeletion(t *testing.T, p port) {
 		t.Errorf("%d tombstones", n)
 	}
 	status, page := p.owner.Try(http.MethodPost, "/order", url.Values{
-		"plan": {"basic"}, "kind": {"subdomain"}, "name": {"wreck"}, "localpart": {"admin"}, "terms": {"yes"},
+		"plan": {"basic"}, "kind": {"subdomain"}, "name": {p.name("wreck")}, "localpart": {"admin"}, "terms": {"yes"},
 	})
 	if again := hafentest.Query[int](p.Hafen, `select count(*) from tenants where server_name = $1`, s.Name); status == http.StatusOK || again != 1 {
 		t.Errorf("the name is given again: %d, %d servers\n%s", status, again, page)

@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/url"
@@ -74,6 +75,14 @@ func (p port) order(t *testing.T, plan string, names ...string) []hafentest.Serv
 	}
 	for _, s := range servers {
 		p.AwaitStatus(s.ID, tenant.Active, 3*time.Minute)
+		// The edge hears of a new route a moment later.
+		p.Await(patience, "the edge's knowing "+s.Name, func() error {
+			conn, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p.HTTPS)), &tls.Config{ServerName: s.Name, RootCAs: p.Authority()})
+			if err == nil {
+				conn.Close()
+			}
+			return err
+		})
 	}
 	return servers
 }
