@@ -233,13 +233,14 @@ func list(from map[string]any, key string) []map[string]any {
 // seconds; nothing takes longer on an idle machine, and a busy one is given six times that.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	end := time.After(time.Minute)
+	// Synapse takes up after a restart what it was deleting, but only when a minute has passed.
+	end := time.After(2 * time.Minute)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for !is() {
 		select {
 		case <-end:
-			t.Fatalf("not so within a minute: %s", what)
+			t.Fatalf("not so within two minutes: %s", what)
 		case <-tick.C:
 		}
 	}
