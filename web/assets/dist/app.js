@@ -46,6 +46,11 @@
     print() {
       window.print()
     },
+    all(button) {
+      const boxes = [...button.form.elements].filter((box) => box.name === button.dataset.all)
+      const tick = boxes.some((box) => !box.checked)
+      for (const box of boxes) box.checked = tick
+    },
     reveal(button) {
       const input = document.getElementById(button.dataset.reveal)
       const shown = input.type === 'text'
@@ -80,7 +85,7 @@
   // A plain form keeps its button busy until the next page; htmx marks its own.
   document.addEventListener('submit', (event) => {
     const form = event.target
-    if (form.matches('[hx-post], [hx-get]')) return
+    if (form.matches('[hx-post], [hx-get], [data-again]')) return // the last is answered with a file: the page stays
     if (form.dataset.passkey && !form.elements.credential.value) {
       event.preventDefault()
       askPasskey(form)
