@@ -16,40 +16,57 @@ import (
 	"hafen/provisioner/network"
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
-	"hafen/tenant/homeserver/dendrite"
 )
 
-// floor starts servers with nothing but the Docker Engine: what an order cannot be faster than. Its databases are in the
-// installation's own cluster, and its containers have the profile of the installation's tenants.
+// floor starts servers of one engine with nothing but the Docker Engine: what an order cannot be faster than. Its databases
+// are in the installation's own cluster, and its containers have the profile of the installation's tenants.
 type floor struct {
 	provisioner *provisioner.Provisioner
-	engine      *docker.Engine
+	cluster     *database.Cluster
+	secrets     fake.Secrets
+	docker      *docker.Engine
+	engine      homeserver.Engine
 	image       string
 	data, run   string
 	h           *hafentest.Hafen
 }
 
+// floorTimes are the seconds of one server's starts until it is ready.
+type floorTimes struct {
+	empty    float64 // container made and started for the first time, database empty
+	template float64 // the same, with a database from the template
+	restart  float64 // container started again
+	create   float64 // making the container alone
+}
+
 // Numbers of floors' servers, from which their user ids derive, are far from those of tenants.
 const firstFloorNumber = 900_000
 
-func newFloor(b *bed, h *hafentest.Hafen) *floor {
+func newFloor(b *bed, h *hafentest.Hafen, server homeserver.Engine) *floor {
 	api, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	b.must("make Docker's client", err)
 	defer api.Close()
-	image, err := images.Find(b.ctx, api, images.Dendrite)
+	image, err := images.Find(b.ctx, api, string(server.Describe().Name))
 	b.must("look for the image", err)
 	engine, err := docker.New(docker.Config{Installation: "bench"})
 	b.must("make Docker's client", err)
 	b.Cleanup(func() { engine.Close() })
 
-	f := &floor{engine: engine, image: image, h: h, data: filepath.Join(h.Data, "floor"), run: filepath.Join(h.Data, "run", "f")}
 	ports := fake.NewPorts()
+	f := &floor{
+		secrets: fake.Secrets{Ports: ports}, docker: engine, engine: server, image: image, h: h,
+		data: filepath.Join(h.Data, "floor"), run: filepath.Join(h.Data, "run", "f"),
+	}
+	cluster := database.Config{DSN: h.DSN("postgres"), SocketDir: filepath.Join(h.Data, "run", "pg")}
+	f.cluster, err = database.Open(b.ctx, cluster)
+	b.must("open the cluster", err)
+	b.Cleanup(f.cluster.Close)
 	f.provisioner, err = provisioner.New(b.ctx, provisioner.Config{
 		Installation: "bench", DataDir: f.data, RunDir: f.run,
-		Database: database.Config{DSN: h.DSN("postgres"), SocketDir: filepath.Join(h.Data, "run", "pg")},
+		Database: cluster,
 		Network:  network.Plan{BridgePrefix: "bench", Subnet: netip.MustParsePrefix("10.63.0.0/16")}, // no server here has a network
-		Engines:  []homeserver.Engine{dendrite.Engine{}},
-		Secrets:  fake.Secrets{Ports: ports}, Routes: fake.Routes{Ports: ports}, Certificates: fake.Certificates{Ports: ports},
+		Engines:  []homeserver.Engine{server},
+		Secrets:  f.secrets, Routes: fake.Routes{Ports: ports}, Certificates: fake.Certificates{Ports: ports},
 		Issuer: fake.Issuer{Now: time.Now},
 	})
 	b.must("prepare the floor", err)
@@ -57,30 +74,62 @@ func newFloor(b *bed, h *hafentest.Hafen) *floor {
 	return f
 }
 
-// measure makes and starts one server, and gives the seconds until it is ready, and those of the making alone. Role, database,
-// files and the clients are there before, and all is removed after.
-func (f *floor) measure(b *bed, i int) (total, create float64) {
-	spec := f.spec(b, i)
-	for _, step := range []tenant.Step{tenant.CreateSecrets, tenant.CreateDatabase, tenant.WriteFiles} {
-		b.must(string(step)+" of a floor", f.provisioner.Apply(b.ctx, spec, step))
-	}
+// measure makes and starts two servers, one on an empty database and one on a database from the template, and the latter once
+// more. Role, database, files and the clients are there before, and all is removed after.
+func (f *floor) measure(b *bed, i int) (t floorTimes) {
+	empty := f.prepare(b, 2*i, func(spec tenant.Spec) {
+		kept, err := f.secrets.Load(b.ctx, spec.ID)
+		b.must("load a floor's secrets", err)
+		b.must("make a floor's database", f.cluster.Create(b.ctx, spec.ID, database.New{
+			Password: kept[homeserver.DatabasePassword], Connections: spec.Limits.DatabaseConnections,
+		}))
+	})
+	t.empty, _ = f.start(b, empty)
+	f.remove(b, empty)
+
+	spec := f.prepare(b, 2*i+1, func(spec tenant.Spec) {
+		b.must("make a floor's database", f.provisioner.Apply(b.ctx, spec, tenant.CreateDatabase))
+	})
 	defer f.remove(b, spec)
-	server, err := f.provisioner.Server(b.ctx, spec)
-	b.must("connect to a floor", err)
+	t.template, t.create = f.start(b, spec)
+	b.must("stop a floor", f.docker.Stop(b.ctx, spec.ID))
+	watch := newStopwatch()
+	b.must("start a floor", f.docker.Start(b.ctx, spec.ID))
+	f.awaitReady(b, spec)
+	t.restart = watch.seconds()
+	return t
+}
+
+func (f *floor) prepare(b *bed, i int, makeDatabase func(tenant.Spec)) tenant.Spec {
+	spec := f.spec(b, i)
+	b.must("make a floor's secrets", f.provisioner.Apply(b.ctx, spec, tenant.CreateSecrets))
+	makeDatabase(spec)
+	b.must("write a floor's files", f.provisioner.Apply(b.ctx, spec, tenant.WriteFiles))
+	return spec
+}
+
+// start makes and starts a container, and gives the seconds until its server is ready, and those of the making alone.
+func (f *floor) start(b *bed, spec tenant.Spec) (total, create float64) {
 	home := filepath.Join(f.data, "tenants", string(spec.ID))
 	profile := docker.Profile{
-		Spec: spec, Command: dendrite.Engine{}.Describe().Command,
+		Spec: spec, Command: f.engine.Describe().Command,
 		ConfigDir: filepath.Join(home, "config"), DataDir: filepath.Join(home, "data"), SocketDir: filepath.Join(f.run, string(spec.ID)),
 		DatabaseSocketDir: filepath.Join(f.h.Data, "run", "pg"), TrustFile: filepath.Join(f.h.Data, "ca", "bundle.pem"),
 	}
-
 	watch := newStopwatch()
-	b.must("create a floor", f.engine.Create(b.ctx, profile))
+	b.must("create a floor", f.docker.Create(b.ctx, profile))
 	create = watch.seconds()
-	b.must("start a floor", f.engine.Start(b.ctx, spec.ID))
+	b.must("start a floor", f.docker.Start(b.ctx, spec.ID))
+	f.awaitReady(b, spec)
+	return watch.seconds(), create
+}
+
+func (f *floor) awaitReady(b *bed, spec tenant.Spec) {
+	server, err := f.provisioner.Server(b.ctx, spec)
+	b.must("connect to a floor", err)
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		if err = server.Ready(b.ctx); err == nil {
-			return watch.seconds(), create
+			return
 		}
 		if time.Now().After(deadline) {
 			b.Fatalf("a floor is not ready: %v", err)
@@ -93,7 +142,7 @@ func (f *floor) spec(b *bed, i int) tenant.Spec {
 	limits := hafentest.Query[[]int64](f.h, `select array[memory_bytes, cpu_millis, pids, database_connections] from plans where id = 'basic'`)
 	name := tenant.MustDomain(string(tenant.NewID()) + ".floor.localhost")
 	return tenant.Spec{
-		ID: tenant.NewID(), Number: firstFloorNumber + i, ServerName: name, Host: name, Engine: tenant.Dendrite, Image: f.image,
+		ID: tenant.NewID(), Number: firstFloorNumber + i, ServerName: name, Host: name, Engine: f.engine.Describe().Name, Image: f.image,
 		Goal: tenant.GoalRun, FirstAdmin: "admin",
 		Limits: tenant.Limits{MemoryBytes: limits[0], CPUMillis: int(limits[1]), PIDs: int(limits[2]), DatabaseConnections: int(limits[3])},
 	}

@@ -3,8 +3,8 @@
 //
 // The installation is the one the tests use (internal/hafentest), and is removed afterwards. Times of an order are
 // measured where a person would: in the answers their browser and their Matrix client get. Beside each order stands its
-// floor, measured in the same run and in turn: the same image with the same profile and an empty database, made, started and
-// asked until it is ready by nothing but the Docker Engine. What is between the two is Hafen's own.
+// floor, measured in the same run and in turn: the bare restart of the same image with the same profile, by nothing but the
+// Docker Engine, asked until it is ready. What is between the two is Hafen's own, and making the container.
 package main
 
 import (
@@ -18,19 +18,24 @@ import (
 	"time"
 
 	"hafen/internal/hafentest"
+	"hafen/tenant/homeserver"
+	"hafen/tenant/homeserver/dendrite"
+	"hafen/tenant/homeserver/synapse"
 )
 
 // extent is how much is measured.
 type extent struct {
-	orders, domains, tenants, restarts int
-	idle                               time.Duration
+	orders, domains, tenants, restarts, changes, members int
+	idle                                                 time.Duration
 }
 
 func main() {
 	var e extent
-	flag.IntVar(&e.orders, "orders", 20, "orders of a name under the base domain")
+	flag.IntVar(&e.orders, "orders", 20, "orders of a name under the base domain, of each engine")
 	flag.IntVar(&e.domains, "domains", 10, "orders of an own domain")
 	flag.IntVar(&e.tenants, "tenants", 50, "tenants that are active while Hafen is idle")
+	flag.IntVar(&e.changes, "changes", 5, "changes of settings of each engine that need a restart")
+	flag.IntVar(&e.members, "members", 10_000, "members of the server whose list is read")
 	flag.IntVar(&e.restarts, "restarts", 5, "second starts")
 	flag.DurationVar(&e.idle, "idle", time.Minute, "how long an idle Hafen is watched")
 	out := flag.String("out", filepath.Join(hafentest.Root(), "bench", "results.json"), "file for the results; none when empty")
@@ -72,8 +77,15 @@ func measureUnderBase(b *bed, e extent, r *report) {
 	up := h.Start("up")
 	h.AwaitFrontPage()
 	r.once("first start to front page", "s", time.Since(start).Seconds())
-	if e.orders > 0 {
-		measureOrders(b, h, e.orders, r)
+	for _, engine := range []homeserver.Engine{synapse.Engine{}, dendrite.Engine{}} {
+		if e.orders > 0 {
+			measureOrders(b, h, engine, e.orders, r)
+			measureSettings(b, h, engine, e.changes, r)
+			measureOne(b, h, engine, e.idle, r)
+		}
+	}
+	if e.members > 0 {
+		measureMembers(b, h, e.members, r)
 	}
 	if e.tenants > 0 {
 		fill(b, h, e.tenants)
