@@ -42,7 +42,7 @@ func measureOwnDomain(b *bed, e extent, r *report) {
 		page := newBrowser(b, h, customer)
 		name := fmt.Sprintf("domain%d.example", i)
 		at := page.submit("/order", url.Values{
-			"plan": {"basic"}, "kind": {templates.NameOwn}, "domain": {name}, "host": {templates.HostApex}, "localpart": {"admin"}, "terms": {"yes"},
+			"plan": {"basic"}, "engine": {"dendrite"}, "kind": {templates.NameOwn}, "domain": {name}, "host": {templates.HostApex}, "localpart": {"admin"}, "terms": {"yes"},
 		})
 		id, _ := strings.CutPrefix(at, "/servers/")
 		if _, err := tenant.ParseID(id); err != nil {

@@ -136,7 +136,7 @@ func TestOwnDomainBesideAWebsite(t *testing.T) {
 
 func domainOrder(domain, host string) url.Values {
 	return url.Values{
-		"plan": {"basic"}, "kind": {"own"}, "domain": {domain}, "host": {host}, "localpart": {"admin"}, "terms": {"yes"},
+		"plan": {"basic"}, "engine": {"dendrite"}, "kind": {"own"}, "domain": {domain}, "host": {host}, "localpart": {"admin"}, "terms": {"yes"},
 	}
 }
 
