@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"strconv"
 
 	"gopkg.in/yaml.v3"
 
@@ -136,6 +137,10 @@ func configureMedia(s homeserver.Setup) mediaSettings {
 		// Copies of others' files count as the customer's storage, and come again when somebody asks.
 		MediaRetention: mediaRetention{Remote: "90d"},
 		MaxSpider:      5 << 20,
+	}
+	if days := s.Spec.Settings.RetentionDays; days > 0 {
+		// What nobody asked for in that time belongs to no message any more; pictures of people and rooms Synapse keeps.
+		m.MediaRetention.Local = strconv.Itoa(days) + "d"
 	}
 	if s.Spec.Settings.Previews {
 		// Without a hole for the edge: pages are on the internet.

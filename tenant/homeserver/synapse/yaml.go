@@ -112,6 +112,7 @@ type thumbnail struct {
 
 type mediaRetention struct {
 	Remote string `yaml:"remote_media_lifetime"`
+	Local  string `yaml:"local_media_lifetime,omitempty"`
 }
 
 type federationSettings struct {
