@@ -45,10 +45,13 @@ func (e *Edge) refresh(ctx context.Context, have Revision) (Revision, error) {
 		return have, err
 	}
 	e.metrics.confirmed(e.config.Now())
-	if newer.Revision != have || have == (Revision{}) {
-		base := e.index.Load().snapshot
-		base.Revision = have
+	base := e.index.Load().snapshot
+	base.Revision = have
+	switch {
+	case have == (Revision{}) || newer.Revision.Routes != have.Routes || newer.Revision.Certificates != have.Certificates:
 		e.put(base.apply(newer))
+	case newer.Revision.Usage != have.Usage:
+		e.remeasure(base.apply(newer))
 	}
 	e.keep()
 	e.loaded()
@@ -63,6 +66,14 @@ func (e *Edge) put(s Snapshot) {
 	}
 	e.index.Store(next)
 	e.metrics.served(len(s.Routes))
+}
+
+// remeasure is put for measurements alone, which come all the time and of thousands of tenants.
+func (e *Edge) remeasure(s Snapshot) {
+	e.occupants.measure(s.Usage)
+	x := *e.index.Load()
+	x.snapshot = s
+	e.index.Store(&x)
 }
 
 // keep writes the local copy when it is worth it; after a failure it is tried again at the next poll.

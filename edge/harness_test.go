@@ -100,6 +100,14 @@ func (s *source) change(edit func(*edge.Snapshot)) {
 	}
 }
 
+// measure replaces the measurements alone.
+func (s *source) measure(uses ...tenant.StorageUse) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.revision++
+	s.snapshot.Usage, s.snapshot.Revision.Usage = uses, strconv.Itoa(s.revision)
+}
+
 func (s *source) count(which *int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

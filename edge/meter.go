@@ -28,12 +28,18 @@ type acceptance struct {
 // Acceptances kept apart; beyond that the oldest two become one, dated late: counted twice for a while rather than never.
 const maxAcceptances = 512
 
-// configure takes over a route's quota and the newest measurement. An upload that ended after the moment of measuring
-// still counts on top of it.
-func (m *meter) configure(quota int64, use tenant.StorageUse) {
+// setQuota takes over a route's quota.
+func (m *meter) setQuota(quota int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.quota, m.measured, m.at = quota, use.Bytes, use.MeasuredAt
+	m.quota = quota
+}
+
+// setUse takes over the newest measurement. An upload that ended after the moment of measuring still counts on top of it.
+func (m *meter) setUse(use tenant.StorageUse) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.measured, m.at = use.Bytes, use.MeasuredAt
 	m.accepted = slices.DeleteFunc(m.accepted, func(a acceptance) bool { return !a.at.After(m.at) })
 }
 

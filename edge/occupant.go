@@ -21,10 +21,7 @@ type occupants struct{ all map[tenant.ID]*occupant }
 // update creates, configures and forgets occupants so that there is exactly one for each tenant with a route.
 // Requests of a forgotten one keep their pointer and finish.
 func (o *occupants) update(s Snapshot) map[tenant.ID]*occupant {
-	use := make(map[tenant.ID]tenant.StorageUse, len(s.Usage))
-	for _, u := range s.Usage {
-		use[u.Tenant] = u
-	}
+	use := byTenant(s.Usage)
 	next := make(map[tenant.ID]*occupant, len(s.Routes))
 	for _, route := range s.Routes {
 		t, known := o.all[route.Tenant]
@@ -32,11 +29,28 @@ func (o *occupants) update(s Snapshot) map[tenant.ID]*occupant {
 			t = &occupant{}
 		}
 		t.backend.Store(&route.Backend)
-		t.meter.configure(route.StorageBytes, use[route.Tenant])
+		t.meter.setQuota(route.StorageBytes)
+		t.meter.setUse(use[route.Tenant])
 		next[route.Tenant] = t
 	}
 	o.all = next
 	return next
+}
+
+// measure takes over new measurements alone.
+func (o *occupants) measure(list []tenant.StorageUse) {
+	use := byTenant(list)
+	for id, t := range o.all {
+		t.meter.setUse(use[id])
+	}
+}
+
+func byTenant(list []tenant.StorageUse) map[tenant.ID]tenant.StorageUse {
+	use := make(map[tenant.ID]tenant.StorageUse, len(list))
+	for _, u := range list {
+		use[u.Tenant] = u
+	}
+	return use
 }
 
 // enter counts a request in, unless there are already limit of them.

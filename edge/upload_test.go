@@ -311,9 +311,7 @@ func TestMeasurementTakesOver(t *testing.T) {
 		t.Fatal("the first upload is not counted")
 	}
 	measure := func(bytes int64, at time.Time) {
-		w.source.change(func(s *edge.Snapshot) {
-			s.Usage = []tenant.StorageUse{{Tenant: s.Routes[0].Tenant, Bytes: bytes, MeasuredAt: at}}
-		})
+		w.source.measure(tenant.StorageUse{Tenant: w.source.snapshot.Routes[0].Tenant, Bytes: bytes, MeasuredAt: at})
 	}
 	// Measured before the upload ended: it does not contain it, whatever it says.
 	measure(500*kib, time.Now().Add(-30*time.Second))
