@@ -50,6 +50,23 @@ func create(t *testing.T, s *Site) {
 	if profile.Body["displayname"] != "Bert Käse" {
 		t.Errorf("is called %s", profile.Raw)
 	}
+	// Of many who come at once, one gets the name.
+	raced := homeserver.NewAccount{Localpart: tenant.Localpart(name("raced")), Password: password}
+	answers := make(chan error)
+	for range 5 {
+		go func() { answers <- s.Create(ctx, raced) }()
+	}
+	made := 0
+	for range 5 {
+		if err := <-answers; err == nil {
+			made++
+		} else {
+			expectFault(t, err, "member.exists")
+		}
+	}
+	if made != 1 {
+		t.Errorf("one name was given %d times", made)
+	}
 	expectFault(t, s.Create(ctx, homeserver.NewAccount{Localpart: tenant.Localpart(name("short")), Password: "short"}), "password.short")
 	expectFault(t, s.Create(ctx, homeserver.NewAccount{Localpart: tenant.Localpart(strings.Repeat("x", 255)), Password: "long enough"}), "member.long")
 }

@@ -36,9 +36,11 @@ func stopped(t *testing.T, b *Bed) {
 		must(t, s.Notify(ctx, told.Localpart, "before the stop", once))
 		told.hears(t, "before the stop")
 	}
-	room := "!any:" + string(s.Name)
+	room, begun := "!any:"+string(s.Name), ""
 	if b.About.Supports(homeserver.DeleteRoom) {
-		room = m.room(t, map[string]any{"preset": "private_chat"})
+		room, begun = m.room(t, map[string]any{"preset": "private_chat"}), m.room(t, map[string]any{"preset": "private_chat"})
+		_, err := s.DeleteRoom(ctx, begun)
+		must(t, err)
 	}
 	s.Stop(t)
 	unborn := s.stranger("unborn")
@@ -62,7 +64,7 @@ func stopped(t *testing.T, b *Bed) {
 		}
 	}
 	s.Start(t)
-	if !m.LogIn(t, password) || m.LogIn(t, "second password") || unborn.LogIn(t, password) {
+	if m.LogIn(t, "second password") || !m.LogIn(t, password) || unborn.LogIn(t, password) {
 		t.Error("something was done that was reported as not done")
 	}
 	if deactivated == nil && (leaver.Known(t) || leaver.LogIn(t, password)) {
@@ -72,6 +74,12 @@ func stopped(t *testing.T, b *Bed) {
 		must(t, s.Deactivate(ctx, leaver.Localpart, false))
 		if leaver.Known(t) || leaver.LogIn(t, password) {
 			t.Error("a deactivation begun while the server was stopped cannot be completed")
+		}
+	}
+	if begun != "" {
+		s.deleteRoom(t, begun)
+		if joined := m.joined(t); contains(joined, begun) || !contains(joined, room) {
+			t.Errorf("after a deletion begun before the stop, in the rooms %v; deleted: %s, not deleted: %s", joined, begun, room)
 		}
 	}
 	if notices {
