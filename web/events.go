@@ -31,6 +31,8 @@ const (
 	lookAgain = 5 * time.Second
 	// maxStreams is how many live pages one session may have open: more tabs than a person watches at once.
 	maxStreams = 12
+	// maxAccountStreams is how many all sessions of an account may have: those of a desk, a notebook and a phone.
+	maxAccountStreams = 3 * maxStreams
 )
 
 func eventsURL(id tenant.ID, view string) string {
@@ -40,7 +42,7 @@ func eventsURL(id tenant.ID, view string) string {
 // events sends the live parts of a server's pages: a part whenever it differs from what was sent last. The event "done" says
 // that another page has its turn, and which. The stream ends with the client, the session or the process.
 func (s *Server) events(r *request) error {
-	release, ok := s.streams.take(r.session.ID)
+	release, ok := s.streams.take(r.session.ID, r.session.Account.ID)
 	if !ok {
 		return &tenant.Fault{Kind: tenant.TooMany, Code: "streams.too_many"}
 	}
@@ -193,27 +195,30 @@ func leave(path string) templ.Component {
 	return templ.Raw(`<div data-goto="` + templ.EscapeString(path) + `"></div>`)
 }
 
-// streams counts the open streams of each session.
+// streams counts the open streams of each session and each account.
 type streams struct {
 	mu   sync.Mutex
-	open map[string]int
+	open map[string]int // by id of either
 }
 
-func (l *streams) take(session string) (release func(), ok bool) {
+func (l *streams) take(session, account string) (release func(), ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.open == nil {
 		l.open = map[string]int{}
 	}
-	if l.open[session] >= maxStreams {
+	if l.open[session] >= maxStreams || l.open[account] >= maxAccountStreams {
 		return nil, false
 	}
 	l.open[session]++
+	l.open[account]++
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if l.open[session]--; l.open[session] == 0 {
-			delete(l.open, session)
+		for _, id := range []string{session, account} {
+			if l.open[id]--; l.open[id] == 0 {
+				delete(l.open, id)
+			}
 		}
 	}, true
 }

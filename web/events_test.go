@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -217,6 +218,33 @@ func TestEndOfStreams(t *testing.T) {
 	l.wait("")
 	if text := w.log.String(); strings.Contains(text, `"level":"ERROR"`) {
 		t.Errorf("the end of a stream is taken for a failure: %s", text)
+	}
+}
+
+// Each stream reads the database every few seconds, so logging in once more must not give more of them for ever.
+func TestStreamsOfAnAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	account := w.account("anna@example.org", aCustomer)
+	session := func(i int) string { return "session " + strconv.Itoa(i) }
+	taken := 0
+	for i := range 10 {
+		for range maxStreams {
+			if _, ok := w.server.streams.take(session(i), account.ID); ok {
+				taken++
+			}
+		}
+	}
+	if taken != maxAccountStreams {
+		t.Errorf("ten sessions of one account have %d streams", taken)
+	}
+	release, ok := w.server.streams.take(session(11), "somebody else")
+	if !ok {
+		t.Fatal("another account is refused")
+	}
+	release()
+	if n := w.server.streams.count(session(11)); n != 0 {
+		t.Errorf("%d streams are left of a session that has none", n)
 	}
 }
 
