@@ -74,7 +74,7 @@ func (s Settings) Restarts(other Settings) bool {
 const (
 	maxServerName = 60
 	maxWelcome    = 2000
-	maxRetention  = 3650    // days
+	maxRetention  = 3650      // days
 	minUpload     = 1_000_000 // bytes; below, no photograph passes
 )
 

@@ -3,7 +3,6 @@ package web
 import (
 	"net/http"
 	"net/url"
-	"regexp"
 	"testing"
 
 	"hafen/controlplane"
@@ -12,13 +11,7 @@ import (
 // invitation gives the secret of the newest invitation's mail.
 func (w *world) invitation() string {
 	w.Helper()
-	var text string
-	w.must(w.pool.QueryRow(w.Context(), `select text from mails where text like '%/colleague?token=%' order by id desc limit 1`).Scan(&text))
-	found := regexp.MustCompile(`/colleague\?token=([A-Za-z0-9_-]+)`).FindStringSubmatch(text)
-	if found == nil {
-		w.Fatalf("no link in %s", text)
-	}
-	return found[1]
+	return last[controlplane.ColleagueMail](w).Token
 }
 
 func TestColleagues(t *testing.T) {
@@ -41,7 +34,7 @@ func TestColleagues(t *testing.T) {
 		t.Error("the invited person cannot accept")
 	}
 	ben.post("/colleague", fields("token", token)).wantRedirect(server)
-	ben.post("/colleague", fields("token", token)).want(http.StatusConflict)
+	ben.post("/colleague", fields("token", token)).want(http.StatusUnprocessableEntity)
 	ben.get(server).want(http.StatusOK)
 	ben.get(server + "/colleagues").want(http.StatusForbidden)
 	ben.post(server+"/settings", settingsForm()).want(http.StatusForbidden)
@@ -79,12 +72,12 @@ func TestColleagueMistakes(t *testing.T) {
 	anna.post(path, fields("email", "cara@example.org", "role", "read_only")).wantRedirect(path)
 	second := w.invitation()
 	cara := w.as(w.account("cara@example.org", aCustomer))
-	cara.get("/colleague?token=" + first).want(http.StatusNotFound) // replaced
+	cara.get("/colleague?token=" + first).want(http.StatusUnprocessableEntity) // replaced
 	anna.post(path+"/withdraw", fields("email", "cara@example.org")).wantRedirect(path)
-	cara.post("/colleague", fields("token", second)).want(http.StatusNotFound)
+	cara.post("/colleague", fields("token", second)).want(http.StatusUnprocessableEntity)
 	anna.post(path, fields("email", "cara@example.org", "role", "read_only")).wantRedirect(path)
 	w.exec(`update colleague_invites set expires_at = now() - interval '1 second'`)
-	cara.post("/colleague", fields("token", w.invitation())).want(http.StatusGone)
+	cara.post("/colleague", fields("token", w.invitation())).want(http.StatusUnprocessableEntity)
 	if n := w.count(`select count(*) from colleagues`); n != 1 {
 		t.Errorf("%d colleagues", n)
 	}
