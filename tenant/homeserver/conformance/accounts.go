@@ -111,6 +111,14 @@ func closedRegistration(t *testing.T, s *Site) {
 	if answer := m.Ask(t, http.MethodPost, "/_matrix/client/v3/register?kind=guest", map[string]any{}); answer.Status == http.StatusOK {
 		t.Errorf("guests: %s", answer.Raw)
 	}
+	// Nor is an account of Hafen's own open to anybody, whatever the homeserver makes it with.
+	for _, reserved := range []tenant.Localpart{tenant.ControlAccount, "hafen-notices"} {
+		for _, guess := range []string{"", password, string(reserved)} {
+			if m.Localpart = reserved; m.LogIn(t, guess) {
+				t.Errorf("%s opens to the password %q", reserved, guess)
+			}
+		}
+	}
 }
 
 func listAccounts(t *testing.T, s *Site) {

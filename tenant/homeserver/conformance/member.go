@@ -229,8 +229,8 @@ func list(from map[string]any, key string) []map[string]any {
 	return found
 }
 
-// eventually waits for what a homeserver does in its own time. Nothing takes longer than what Synapse was deleting when it was
-// stopped: it goes on a minute after its start. A busy machine is given twice that.
+// eventually waits for what a homeserver does in its own time. Synapse writes when a device was seen last every few
+// seconds; nothing takes longer on an idle machine, and a busy one is given many times that.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	within(t, time.Minute, what, is)
