@@ -49,6 +49,7 @@ func newScene(t *testing.T, changes ...change) *scene {
 	}
 	s.employ()
 	s.invitesAndImports()
+	s.furnish()
 	w.must(w.pool.QueryRow(w.Context(), `select id::text from orders where tenant_id = $1`, s.server).Scan(&s.order))
 	w.must(w.store.AddMail(w.Context(), controlplane.Mail{To: "anna@example.org", MailText: controlplane.MailText{Subject: "s", Text: "t", HTML: "<p>h</p>"}}))
 	return s
@@ -76,7 +77,7 @@ func (s *scene) path(route route, b *browser) string {
 	return strings.NewReplacer(
 		":id", string(s.server), ":localpart", "anna", ":invite", s.invite, ":import", s.imported, ":preview", s.preview, ":session", orElse(b.session, "00000000-0000-4000-8000-000000000000"),
 		":order", s.order, ":account", s.anna.ID, ":passkey", "00000000-0000-4000-8000-000000000000", ":mail", itoa(mail), ":server", string(s.server),
-		":colleague", s.colleagues[controlplane.Billing].ID, "*", strings.TrimPrefix(assetURLs.CSS, "/assets/"),
+		":colleague", s.colleagues[controlplane.Billing].ID, ":room", "%21r%3Awerft.hafen.test", ":media", "file1", ":notice", anyNotice, "*", strings.TrimPrefix(assetURLs.CSS, "/assets/"),
 	).Replace(route.path)
 }
 
@@ -131,6 +132,7 @@ func verdict(a *answer) string {
 func TestAccess(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
+	s.work() // pages about rooms and files ask the homeserver
 	want := map[access]map[string]string{
 		public:   {"visitor": "let in", "anna": "let in", "ben": "let in", "olga": "let in", "newcomer": "let in"},
 		trial:    {"visitor": "let in", "anna": "let in", "ben": "let in", "olga": "let in", "newcomer": "let in"},

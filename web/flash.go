@@ -52,6 +52,14 @@ const (
 	flashInviteWithdrawn flash = "colleague_withdrawn"
 	flashRoleChanged     flash = "role_changed"
 	flashRoleRemoved     flash = "colleague_removed"
+	flashRoomDeleted     flash = "room_deleted"
+	flashRoomDeleting    flash = "room_deleting"
+	flashMediaDeleted    flash = "media_deleted"
+	flashMediaDeleting   flash = "media_deleting"
+	flashMediaPending    flash = "media_pending"
+	flashNoneChosen      flash = "none_chosen"
+	flashQuarantined     flash = "quarantined"
+	flashReleased        flash = "released"
 	flashJoined          flash = "colleague_joined"
 	flashLeft            flash = "server_left"
 	flashMembersSynced   flash = "members_synced"
@@ -65,6 +73,9 @@ const (
 )
 
 var tones = map[flash]templates.Tone{
+	flashRoomDeleted: templates.ToneGood, flashRoomDeleting: templates.ToneInfo, flashMediaDeleted: templates.ToneGood,
+	flashMediaDeleting: templates.ToneInfo, flashMediaPending: templates.ToneInfo, flashNoneChosen: templates.ToneWarn,
+	flashQuarantined: templates.ToneGood, flashReleased: templates.ToneGood,
 	flashLoggedOut: templates.ToneNeutral, flashMailSent: templates.ToneInfo, flashPasswordChanged: templates.ToneGood,
 	flashPasswordReset: templates.ToneGood, flashLanguageChanged: templates.ToneGood, flashSessionEnded: templates.ToneGood,
 	flashSessionsEnded: templates.ToneGood, flashOrderCancelled: templates.ToneNeutral, flashPlanChanged: templates.ToneGood,

@@ -38,6 +38,7 @@ type world struct {
 	server *Server
 	texts  *texts
 	log    *safeBuffer
+	house  *house // what every homeserver holds
 }
 
 // change alters the dashboard's configuration before it is made.
@@ -56,7 +57,7 @@ func newWorld(t *testing.T, changes ...change) *world {
 	stopped := make(chan struct{})
 	go func() { store.Listen(listening); close(stopped) }()
 	t.Cleanup(func() { stop(); <-stopped })
-	w := &world{T: t, pool: pool, store: store, texts: &texts{}, log: &safeBuffer{}}
+	w := &world{T: t, pool: pool, store: store, texts: &texts{}, log: &safeBuffer{}, house: &house{}}
 	orders := controlplane.OrdersConfig{
 		Store: store, Billing: billing.Invoice{AcceptAtOnce: true}, Base: testBase,
 		Registrable: func(tenant.Domain) error { return nil },
@@ -84,6 +85,9 @@ func newWorld(t *testing.T, changes ...change) *world {
 		Engines: engines,
 		Log:     slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
+	config.Rooms = controlplane.NewRooms(controlplane.RoomsConfig{Store: store, Wait: contentWait})
+	config.Media = controlplane.NewMedia(controlplane.MediaConfig{Store: store, Wait: contentWait})
+	config.Announcements = &controlplane.Announcements{Store: store}
 	for _, change := range changes {
 		change(&config)
 	}
@@ -96,7 +100,7 @@ func newWorld(t *testing.T, changes ...change) *world {
 // engines is what the pages are told: one that can do little.
 var engines = map[tenant.EngineName]homeserver.Description{
 	tenant.Dendrite: {Name: tenant.Dendrite, Capabilities: []homeserver.Capability{homeserver.Deactivate, homeserver.Reactivate}},
-	tenant.Synapse:  {Name: tenant.Synapse, Capabilities: []homeserver.Capability{homeserver.Deactivate, homeserver.Reactivate}},
+	tenant.Synapse:  {Name: tenant.Synapse, Capabilities: append([]homeserver.Capability{homeserver.Deactivate, homeserver.Reactivate}, contentCapabilities...)},
 }
 
 // unpaid makes orders wait for an operator.
@@ -211,7 +215,7 @@ func (w *world) active(a controlplane.Account, name string) tenant.ID {
 
 // work carries out member operations until the test ends, on a homeserver that accepts everything.
 func (w *world) work() {
-	worker := controlplane.OperationWorker{Store: w.store, Mailbox: unsealed{}, Homeservers: willing{}, Log: slog.New(slog.DiscardHandler)}
+	worker := controlplane.OperationWorker{Store: w.store, Mailbox: unsealed{}, Homeservers: willing{w.house}, Recipients: w.store, Log: slog.New(slog.DiscardHandler)}
 	done := make(chan struct{})
 	ctx, stop := context.WithCancel(context.Background())
 	go func() {
@@ -233,14 +237,16 @@ func (w *world) work() {
 }
 
 // willing is homeservers that accept everything.
-type willing struct{}
+type willing struct{ *house }
 
-func (willing) Server(context.Context, tenant.Spec) (homeserver.Server, error) {
-	return obliging{}, nil
+func (w willing) Server(context.Context, tenant.Spec) (homeserver.Server, error) {
+	return obliging{w.house}, nil
 }
 
-type obliging struct{ homeserver.Server }
+type obliging struct{ *house }
 
+func (obliging) Ready(context.Context) error                                 { return nil }
+func (obliging) CreateControl(context.Context) ([]byte, error)               { return nil, nil }
 func (obliging) Create(context.Context, homeserver.NewAccount) error         { return nil }
 func (obliging) SetPassword(context.Context, tenant.Localpart, string) error { return nil }
 func (obliging) Deactivate(context.Context, tenant.Localpart, bool) error    { return nil }

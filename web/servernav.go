@@ -19,6 +19,9 @@ type serverPage struct {
 var serverPages = []serverPage{
 	{templates.PageOverview, controlplane.See, nil},
 	{templates.PageMembers, controlplane.SeeMembers, nil},
+	{templates.PageRooms, controlplane.ManageContent, []homeserver.Capability{homeserver.ListRooms}},
+	{templates.PageMedia, controlplane.ManageContent, []homeserver.Capability{homeserver.ListMedia, homeserver.PurgeRemoteMedia}},
+	{templates.PageNotices, controlplane.ManageContent, []homeserver.Capability{homeserver.SendNotice}},
 	{templates.PageSettings, controlplane.See, nil},
 	{templates.PageColleagues, controlplane.ManageColleagues, nil},
 	{templates.PagePlan, controlplane.ManageBilling, nil},

@@ -35,6 +35,10 @@ type Config struct {
 	Base       tenant.Domain // names below it are ready at once
 	// PublicURL is where browsers find the dashboard: "https://hafen.example.org". Requests for another host are refused.
 	PublicURL string
+	// What a server holds, and words to its members.
+	Rooms         *controlplane.Rooms
+	Media         *controlplane.Media
+	Announcements *controlplane.Announcements
 	// HTTPSPort is where the customers' servers are reached; 443 when zero.
 	HTTPSPort int
 	// OperatorsNeedTwoStep keeps operators from everything else until they have a second step.

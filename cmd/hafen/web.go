@@ -123,6 +123,9 @@ func webConfig(s settings, w webSettings, base tenant.Domain, addresses []netip.
 		OperatorsNeedTwoStep: w.operatorsNeedTwoStep(s.Production),
 		Engines:              descriptions(), Registry: metrics, Log: log,
 	}
+	config.Rooms = controlplane.NewRooms(controlplane.RoomsConfig{Store: store})
+	config.Media = controlplane.NewMedia(controlplane.MediaConfig{Store: store})
+	config.Announcements = &controlplane.Announcements{Store: store}
 	if root, err := os.ReadFile(filepath.Join(s.authority(), "root.crt")); err == nil && !s.Production {
 		config.TrialCA = root
 	}

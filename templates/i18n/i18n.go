@@ -47,6 +47,7 @@ var Families = map[string]string{
 	"invitation.text": "invitation.text.unknown", "invitation.title": "invitation.title.unknown",
 	"domain.purpose":   "domain.purpose.other",
 	"plan.for":         "plan.for.other",
+	"rooms.sort":       "rooms.sort.name",
 	"settings.field":   "settings.field.other",
 	"order.engine":     "order.engine",
 	"role":             "role.unknown",
