@@ -58,14 +58,14 @@ func TestTakenAddressLooksTheSame(t *testing.T) {
 	p.member("ben@example.org")
 	p.signUp("waiting@example.org", goodPassword)
 	_, s := p.session("anna@example.org", goodPassword)
-	mails, changes := p.count(`select count(*) from mails`), 0
+	mails := p.count(`select count(*) from mails`)
 	for _, email := range []string{"ben@example.org", "free@example.org", "waiting@example.org"} {
 		p.must(p.RequestEmail(t.Context(), s, email))
 		mails++
 		if n := p.count(`select count(*) from mails`); n != mails {
 			t.Errorf("%s: %d mails, want %d", email, n, mails)
 		}
-		if changes = p.count(`select count(*) from email_changes`); changes != 1 {
+		if changes := p.count(`select count(*) from email_changes`); changes != 1 {
 			t.Errorf("%s: %d rows", email, changes)
 		}
 	}
