@@ -34,7 +34,7 @@ type Config struct {
 	Stall time.Duration // how long a client may leave an answer unread before it is given up; 1 min
 
 	// ClientConnections is how many connections one address may have open: a share of what this process may open, and 8192
-	// at most. ClientRequests is how many requests it may have under way: 2048. To be raised where clients come through a
+	// at most. ClientRequests is how many requests it may have under way: 4096. To be raised where clients come through a
 	// proxy that hides their addresses.
 	ClientConnections, ClientRequests int
 

@@ -43,10 +43,11 @@ func (s *shares) leave(client netip.Prefix) {
 	}
 }
 
-// One client may be a school behind one address, or a large server with a connection to each of thousands of tenants.
+// One client may be a school behind one address, two thousand devices that each wait for events and do something else
+// meanwhile, or a large server with a connection to each of thousands of tenants.
 const (
 	mostConnections = 8192
-	mostRequests    = 2048
+	mostRequests    = 4096
 )
 
 // newConnections counts connections. Each costs a file descriptor and, with TLS, some 30 KiB, so whoever opens them without
