@@ -70,7 +70,11 @@ func members() []templates.Member {
 }
 
 func oneMember(m templates.Member) templates.OneMember {
-	return templates.OneMember{Server: server(templates.StatusActive), Member: m, Able: able, Manage: true}
+	s := server(templates.StatusActive)
+	return templates.OneMember{
+		Server: s, Member: m, Able: able, Manage: true,
+		Devices: &templates.Devices{Server: s, Localpart: m.Localpart, Manage: true, List: devices},
+	}
 }
 
 func oneMemberEntries() []Entry {
@@ -85,10 +89,11 @@ func oneMemberEntries() []Entry {
 	limited.Able = templates.Abilities{Deactivate: true}
 	silent := oneMember(list[0])
 	silent.Devices = &templates.Devices{Server: silent.Server, Localpart: "anna", Failure: "server.unavailable", Manage: true}
-	shown := oneMember(list[0])
-	shown.Devices = &templates.Devices{Server: shown.Server, Localpart: "anna", Manage: true, List: devices}
+	nowhere := oneMember(list[0])
+	nowhere.Devices = &templates.Devices{Server: nowhere.Server, Localpart: "anna", Manage: true}
 	entries := []Entry{
-		page(c, "member", of(templates.MemberPage, shown)),
+		page(c, "member", of(templates.MemberPage, oneMember(list[0]))),
+		page(c, "member-nowhere", of(templates.MemberPage, nowhere)),
 		page(c, "member-link", of(templates.MemberPage, linked)),
 		page(c, "member-generated", of(templates.MemberPage, generated)),
 		mistaken(c, "member-erase-errors", of(templates.MemberPage, erasing)),
