@@ -24,7 +24,7 @@ func measureOwnDomain(b *bed, e extent, r *report) {
 		return
 	}
 	zone := dnstest.Start(b)
-	h := hafentest.New(b)
+	h := hafentest.New(b, hafentest.Env("HAFEN_TEMPLATES=true"))
 	dir, err := os.MkdirTemp("", "hafen-bench")
 	b.must("make a directory", err)
 	b.Cleanup(func() { os.RemoveAll(dir) })

@@ -72,7 +72,7 @@ func bench(ctx context.Context, e extent, out string) error {
 // measureUnderBase is everything that one trial installation tells: orders, and with their servers still there the idle
 // Hafen and its second start.
 func measureUnderBase(b *bed, e extent, r *report) {
-	h := hafentest.New(b)
+	h := hafentest.New(b, hafentest.Env("HAFEN_TEMPLATES=true"))
 	start := time.Now()
 	up := h.Start("up")
 	h.AwaitFrontPage()

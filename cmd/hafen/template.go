@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"hafen/provisioner"
@@ -90,11 +91,12 @@ func (k *templateKeeper) look(ctx context.Context) {
 	}
 }
 
-// templates lists the engines to keep templates for.
+// templates lists the engines to keep templates for, the default one last: the light ones' are made while the first customer
+// still fills in a form.
 func (c controlplaneSettings) templates() []tenant.EngineName {
 	var names []tenant.EngineName
 	if c.Templates {
-		for _, engine := range engines() {
+		for _, engine := range slices.Backward(engines()) {
 			names = append(names, engine.Describe().Name)
 		}
 	}

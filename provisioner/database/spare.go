@@ -13,11 +13,9 @@ import (
 //
 // It is whole when it belongs to its own role and has no limit of connections, which a transaction sets last.
 
-const sparePrefix = "hafen_spare1_"
-
 // spares is the beginning of the names of a template's spares.
 func spares(template string) string {
-	return sparePrefix + strings.TrimPrefix(template, templatePrefix) + "_"
+	return "hafen_spare" + strings.TrimPrefix(template, "hafen_template") + "_"
 }
 
 const (

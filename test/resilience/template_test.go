@@ -43,12 +43,17 @@ func TestTemplateSurvivesKill(t *testing.T) {
 	orphans(t, h)
 }
 
-// templatesMade says, as an error, of which engine there is none.
+// templatesMade says, as an error, of which engine there is no template, or no spare copy of it.
 func templatesMade(t *testing.T, h *hafentest.Hafen) error {
 	t.Helper()
-	for _, engine := range []tenant.EngineName{tenant.Dendrite} {
-		if hafentest.Query[int](h, `select count(*) from pg_database where datistemplate and datname like 'hafen\_template%' || $1 || '%'`, engine) != 1 {
-			return fmt.Errorf("none of %s", engine)
+	for _, engine := range []tenant.EngineName{tenant.Synapse, tenant.Dendrite} {
+		for _, sql := range []string{
+			`select count(*) from pg_database where datistemplate and datname like 'hafen\_template%' || $1 || '%'`,
+			`select count(*) from pg_database where datconnlimit = -1 and datname like 'hafen\_spare%' || $1 || '%'`,
+		} {
+			if hafentest.Query[int](h, sql, engine) == 0 {
+				return fmt.Errorf("none of %s", engine)
+			}
 		}
 	}
 	return nil
