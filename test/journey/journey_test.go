@@ -76,6 +76,7 @@ func (w *world) walk(t *testing.T, language string) {
 	c.getsReady()
 	c.runsMembers()
 	c.changesPlan()
+	c.setsServer()
 	c.deletesAndRestores()
 	c.bringsDomain()
 	c.readsTheRest()

@@ -13,6 +13,7 @@ func (c *walker) order() {
 	c.look("order-name")
 	c.tabs("order-name")
 	c.checksNames()
+	c.choosesEngine()
 	c.follow(`main form.choice button[type=submit]`)
 	if !strings.HasPrefix(c.path(), "/order/confirm?") {
 		c.fail("the name leads to %s", c.path())

@@ -73,7 +73,8 @@ func server(status string) templates.Server {
 
 // pages are those an owner may open, of a server whose engine can do all.
 var pages = []string{
-	templates.PageOverview, templates.PageRooms, templates.PageMedia, templates.PageNotices, templates.PagePlan, templates.PageReady,
+	templates.PageOverview, templates.PageMembers, templates.PageRooms, templates.PageMedia, templates.PageNotices, templates.PageSettings,
+	templates.PageColleagues, templates.PagePlan, templates.PageReady,
 	templates.PageDomain, templates.PageDelete,
 }
 
