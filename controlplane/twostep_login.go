@@ -143,8 +143,8 @@ type SecondLogIn struct {
 	Visitor
 }
 
-// LogInSecond completes a half login. Faults: login.expired, code.wrong (also for a code used before), second.too_many (Params
-// minutes), passkey.expired, passkey.refused, passkey.copied.
+// LogInSecond completes a half login. Faults: login.expired, code.wrong, recovery.wrong (also for what was used before),
+// second.too_many (Params minutes), passkey.expired, passkey.refused, passkey.copied.
 func (a *Accounts) LogInSecond(ctx context.Context, l SecondLogIn) (LoggedIn, error) {
 	account, known, err := a.half(ctx, l.Half, l.Address)
 	if err != nil {
@@ -162,20 +162,20 @@ func (a *Accounts) LogInSecond(ctx context.Context, l SecondLogIn) (LoggedIn, er
 		Forget: []Limit{limits.pair}, Second: second,
 	})
 	if err != nil {
-		return LoggedIn{}, usedUp(err, second.field())
+		return LoggedIn{}, usedUp(err, second)
 	}
 	return LoggedIn{Cookie: cookie, Account: account}, nil
 }
 
-// field is where the form shows that a second step was used up.
-func (s SecondStep) field() string {
+// wrongSecond is the one answer to a second step that is wrong, and to one that was used before.
+func wrongSecond(second SecondStep, err error) error {
 	switch {
-	case s.Recovery != nil:
-		return "recovery"
-	case s.Passkey != nil:
-		return ""
+	case second.Recovery != nil:
+		return &tenant.Fault{Kind: tenant.Invalid, Code: "recovery.wrong", Field: "recovery", Err: err}
+	case second.Passkey != nil:
+		return refusedPasskey(err)
 	default:
-		return "code"
+		return &tenant.Fault{Kind: tenant.Invalid, Code: "code.wrong", Field: "code", Err: err}
 	}
 }
 
@@ -195,7 +195,7 @@ func (a *Accounts) checkSecond(ctx context.Context, account Account, l SecondLog
 		return SecondStep{}, fmt.Errorf("check a code: %w", err)
 	}
 	if step == 0 {
-		return SecondStep{}, a.refuseSecond(ctx, account, l.Address, "code")
+		return SecondStep{}, a.refuseSecond(ctx, account, l.Address, SecondStep{})
 	}
 	return SecondStep{AppStep: step}, nil
 }
@@ -207,7 +207,7 @@ func (a *Accounts) checkRecovery(ctx context.Context, account Account, l SecondL
 		return SecondStep{}, fmt.Errorf("check a recovery code: %w", err)
 	}
 	if !ok {
-		return SecondStep{}, a.refuseSecond(ctx, account, l.Address, "recovery")
+		return SecondStep{}, a.refuseSecond(ctx, account, l.Address, SecondStep{Recovery: hash})
 	}
 	found, err := a.TwoStep(ctx, account.ID)
 	if err != nil {
@@ -217,11 +217,11 @@ func (a *Accounts) checkRecovery(ctx context.Context, account Account, l SecondL
 	return SecondStep{Recovery: hash, Mail: &m}, err
 }
 
-func (a *Accounts) refuseSecond(ctx context.Context, account Account, address, field string) error {
+func (a *Accounts) refuseSecond(ctx context.Context, account Account, address string, second SecondStep) error {
 	if err := a.Store.NoteFailedLogIn(ctx, account.Actor(), clip(address, 60)); err != nil {
 		return fmt.Errorf("log in: %w", err)
 	}
-	return &tenant.Fault{Kind: tenant.Invalid, Code: "code.wrong", Field: field}
+	return wrongSecond(second, nil)
 }
 
 // takeSecond counts a guess. When there were too many, somebody knows the password: the owner hears of it, once a day.

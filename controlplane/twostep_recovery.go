@@ -65,10 +65,10 @@ func (a *Accounts) newFactor(s Session, mail SecurityMail) (NewFactor, []string,
 func trimmed(s string, most int) string { return strings.TrimSpace(clip(strings.TrimSpace(s), most)) }
 
 // usedUp makes the errors of a login whose second step, or whose half login, was used up meanwhile those it would have had.
-func usedUp(err error, field string) error {
+func usedUp(err error, second SecondStep) error {
 	switch {
 	case errors.Is(err, ErrTaken):
-		return &tenant.Fault{Kind: tenant.Invalid, Code: "code.wrong", Field: field, Err: err}
+		return wrongSecond(second, err)
 	case errors.Is(err, ErrNoSession):
 		return &tenant.Fault{Kind: tenant.Unauthenticated, Code: "login.expired", Err: err}
 	default:

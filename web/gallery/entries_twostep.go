@@ -39,7 +39,7 @@ func twoStepEntries() []Entry {
 		page(v, "second-app", of(templates.SecondPage, templates.Second{App: true, Recovery: true})),
 		page(v, "second-passkey", of(templates.SecondPage, templates.Second{Passkey: ask})),
 		mistaken(v, "second-wrong", of(templates.SecondPage, templates.Second{App: true, Recovery: true, Form: wrong(nil, map[string]string{"code": "code.wrong"})})),
-		mistaken(v, "second-recovery-wrong", of(templates.SecondPage, templates.Second{App: true, Recovery: true, Form: wrong(nil, map[string]string{"recovery": "code.wrong"})})),
+		mistaken(v, "second-recovery-wrong", of(templates.SecondPage, templates.Second{App: true, Recovery: true, Form: wrong(nil, map[string]string{"recovery": "recovery.wrong"})})),
 		mistaken(v, "second-passkey-wrong", of(templates.SecondPage, templates.Second{Recovery: true, Passkey: ask, Form: wrong(nil, map[string]string{"": "passkey.refused"})})),
 		mistaken(v, "login-expired", of(templates.LoginPage, templates.Login{Form: wrong(nil, map[string]string{"": "login.expired"})})),
 		page(c, "twostep-off", of(templates.TwoStepPage, templates.TwoStep{})),
