@@ -82,6 +82,11 @@ func deletionResult(l Locale, d Deletion) string {
 	}
 }
 
+// measured reports whether the measurements before and after tell something.
+func (d Deletion) measured(l Locale) bool {
+	return d.After > 0 && d.Before > 0 && l.Bytes(d.Before) != l.Bytes(d.After)
+}
+
 // engineName is a proper name, the same in every language.
 func engineName(engine string) string {
 	if engine == EngineSynapse {

@@ -246,7 +246,7 @@ func roomFilter(l Locale, vm Rooms) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "\" maxlength=\"255\" autocomplete=\"off\" spellcheck=\"false\"></div><div class=\"field min-w-0 flex-1 sm:max-w-52\"><label for=\"sort\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "\" maxlength=\"255\" autocomplete=\"off\" spellcheck=\"false\"></div><div class=\"field min-w-0 flex-1 basis-40 sm:max-w-52\"><label for=\"sort\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

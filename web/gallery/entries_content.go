@@ -42,7 +42,7 @@ func rooms() templates.Rooms {
 		Pager: templates.Pager{Page: 2, Pages: 3, Prev: "/servers/t7k2m9/rooms", Next: "/servers/t7k2m9/rooms?page=3"},
 		Work: templates.Deletions{URL: "#", Page: "#", List: []templates.Deletion{
 			{Kind: "delete_room", State: templates.WorkOpen, Name: "Ein Raum mit einem sehr langen Namen, der nicht in eine Zeile passt und trotzdem lesbar bleiben muss", Count: 7, Actor: "anna@werft.example", At: now.Add(-time.Minute)},
-			{Kind: "delete_room", State: templates.WorkDone, Name: "Altes Lager", Count: 1, Actor: "anna@werft.example", At: now.Add(-26 * time.Hour), Before: 1_310_000_000, After: 1_290_000_000},
+			{Kind: "delete_room", State: templates.WorkDone, Name: "Altes Lager", Count: 1, Actor: "anna@werft.example", At: now.Add(-26 * time.Hour), Before: 1_310_000_000, After: 1_190_000_000},
 			{Kind: "delete_room", State: templates.WorkFailed, Failure: "room.unknown", Name: "!kJhGfDsAqWeRtZuIoP:werft.example", Count: 2, Actor: "bjoern@werft.example", At: now.Add(-50 * time.Hour)},
 		}},
 	}
@@ -57,9 +57,11 @@ func room(r templates.Room, form templates.Form) templates.RoomDetail {
 }
 
 func mediaFrame(part string) templates.MediaFrame {
+	taken := storage(43_800_000_000, 50*gigabyte)
+	taken.Remote = 0 // copies are part of the files
 	return templates.MediaFrame{
 		Server: server(templates.StatusActive), Part: part, Parts: []string{templates.MediaPeoplePart, templates.MediaFilesPart, templates.MediaRemotePart},
-		Storage: storage(43_800_000_000, 50*gigabyte), Again: "#", CanDelete: true, CanQuarantine: true, CanPurge: true,
+		Storage: taken, Again: "#", CanDelete: true, CanQuarantine: true, CanPurge: true,
 	}
 }
 
