@@ -271,7 +271,7 @@ func (i *Invites) CheckName(ctx context.Context, token, localpart string) (tenan
 
 // over is the fault of an invite that cannot be used any more.
 func over(invite Invite) error {
-	code := ""
+	var code string
 	switch {
 	case invite.UsedAt != nil:
 		code = "token.used"

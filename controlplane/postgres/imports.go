@@ -273,22 +273,17 @@ func (s *Store) EachImported(ctx context.Context, id tenant.ID, importID string,
 	if err != nil {
 		return fmt.Errorf("read import: %w", translate(err))
 	}
-	defer rows.Close()
-	found := false
-	for rows.Next() {
-		found = true
-		row, err := scanImported(rows)
-		if err != nil {
-			return fmt.Errorf("read import: %w", err)
-		}
+	// Read whole, some thousand short rows: whoever reads the file slowly holds no connection.
+	all, err := collect(rows, scanImported, "read import")
+	if err != nil {
+		return err
+	}
+	for _, row := range all {
 		if err := give(row); err != nil {
 			return err
 		}
 	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read import: %w", translate(err))
-	}
-	if !found {
+	if len(all) == 0 {
 		return unknownImport()
 	}
 	return nil

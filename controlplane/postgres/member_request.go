@@ -70,7 +70,11 @@ func (s *Store) requestMember(ctx context.Context, tx pgx.Tx, r controlplane.Mem
 	if err != nil {
 		return "", err
 	}
-	return operation, s.audit(ctx, tx, r.Actor, "member."+string(r.Kind), r.Tenant, map[string]any{"member": r.Localpart, "how": r.Input})
+	about := map[string]any{"member": r.Localpart}
+	if r.Input != nil {
+		about["how"] = r.Input
+	}
+	return operation, s.audit(ctx, tx, r.Actor, "member."+string(r.Kind), r.Tenant, about)
 }
 
 // reserve sets the member's row to what the operation will need, or refuses.

@@ -133,7 +133,9 @@ func (s *Store) countMembers(ctx context.Context, id tenant.ID) (map[string]int,
 
 const (
 	findOneMember = `select ` + memberColumns + ` from members m ` + memberTables + ` where m.tenant_id = $1 and m.localpart = $2`
-	eachMember    = `select ` + memberColumns + ` from members m ` + memberTables + ` where m.tenant_id = $1 order by m.localpart`
+	// Some at a time: whoever reads a file slowly holds neither a connection nor the whole list.
+	nextMembers = `select ` + memberColumns + ` from members m ` + memberTables + `
+where m.tenant_id = $1 and m.localpart > $2 order by m.localpart limit 500`
 )
 
 // FindMember finds one member.
@@ -154,24 +156,23 @@ func (s *Store) FindMember(ctx context.Context, id tenant.ID, who tenant.Localpa
 
 // EachMember gives all members, one at a time.
 func (s *Store) EachMember(ctx context.Context, id tenant.ID, give func(controlplane.Member) error) error {
-	rows, err := s.pool.Query(ctx, eachMember, id)
-	if err != nil {
-		return fmt.Errorf("read members of %s: %w", id, translate(err))
-	}
-	defer rows.Close()
-	for rows.Next() {
-		m, err := scanMember(rows)
+	last := tenant.Localpart("")
+	for {
+		rows, err := s.pool.Query(ctx, nextMembers, id, last)
 		if err != nil {
-			return fmt.Errorf("read members of %s: %w", id, err)
+			return fmt.Errorf("read members of %s: %w", id, translate(err))
 		}
-		if err := give(m); err != nil {
+		some, err := collect(rows, scanMember, "read members")
+		if err != nil || len(some) == 0 {
 			return err
 		}
+		for _, m := range some {
+			if err := give(m); err != nil {
+				return err
+			}
+			last = m.Localpart
+		}
 	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read members of %s: %w", id, translate(err))
-	}
-	return nil
 }
 
 const forgetMember = `
