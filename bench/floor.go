@@ -27,6 +27,7 @@ type floor struct {
 	docker      *docker.Engine
 	engine      homeserver.Engine
 	image       string
+	plan        network.Plan
 	data, run   string
 	h           *hafentest.Hafen
 }
@@ -57,6 +58,7 @@ func newFloor(b *bed, h *hafentest.Hafen, server homeserver.Engine) *floor {
 		secrets: fake.Secrets{Ports: ports}, docker: engine, engine: server, image: image, h: h,
 		data: filepath.Join(h.Data, "floor"), run: filepath.Join(h.Data, "run", "f"),
 	}
+	f.plan.BridgePrefix, f.plan.Subnet = h.Network()
 	cluster := database.Config{DSN: h.DSN("postgres"), SocketDir: filepath.Join(h.Data, "run", "pg")}
 	f.cluster, err = database.Open(b.ctx, cluster)
 	b.must("open the cluster", err)
@@ -64,7 +66,7 @@ func newFloor(b *bed, h *hafentest.Hafen, server homeserver.Engine) *floor {
 	f.provisioner, err = provisioner.New(b.ctx, provisioner.Config{
 		Installation: "bench", DataDir: f.data, RunDir: f.run,
 		Database: cluster,
-		Network:  network.Plan{BridgePrefix: "bench", Subnet: netip.MustParsePrefix("10.63.0.0/16")}, // no server here has a network
+		Network:  f.plan,
 		Engines:  []homeserver.Engine{server},
 		Secrets:  f.secrets, Routes: fake.Routes{Ports: ports}, Certificates: fake.Certificates{Ports: ports},
 		Issuer: fake.Issuer{Now: time.Now},
@@ -115,6 +117,7 @@ func (f *floor) start(b *bed, spec tenant.Spec) (total, create float64) {
 		Spec: spec, Command: f.engine.Describe().Command,
 		ConfigDir: filepath.Join(home, "config"), DataDir: filepath.Join(home, "data"), SocketDir: filepath.Join(f.run, string(spec.ID)),
 		DatabaseSocketDir: filepath.Join(f.h.Data, "run", "pg"), TrustFile: filepath.Join(f.h.Data, "ca", "bundle.pem"),
+		Attachment: f.attachment(),
 	}
 	watch := newStopwatch()
 	b.must("create a floor", f.docker.Create(b.ctx, profile))
@@ -122,6 +125,15 @@ func (f *floor) start(b *bed, spec tenant.Spec) (total, create float64) {
 	b.must("start a floor", f.docker.Start(b.ctx, spec.ID))
 	f.awaitReady(b, spec)
 	return watch.seconds(), create
+}
+
+// attachment is a place in the installation's network, as its tenants have one: to make it is part of each start. The address is
+// one of those at the network's end that no tenant gets.
+func (f *floor) attachment() *docker.Attachment {
+	bridge := f.plan.First()
+	address := bridge.Subnet.Addr().As4()
+	address[2], address[3] = address[2]|1, 250
+	return &docker.Attachment{Bridge: bridge, Address: netip.AddrFrom4(address), DNS: f.plan.Gateway()}
 }
 
 func (f *floor) awaitReady(b *bed, spec tenant.Spec) {
@@ -139,11 +151,13 @@ func (f *floor) awaitReady(b *bed, spec tenant.Spec) {
 
 // spec is a tenant of the plan that is ordered.
 func (f *floor) spec(b *bed, i int) tenant.Spec {
-	limits := hafentest.Query[[]int64](f.h, `select array[memory_bytes, cpu_millis, pids, database_connections] from plans where id = 'basic'`)
+	limits := hafentest.Query[[]int64](f.h, `
+select array[memory_bytes, cpu_millis, pids, database_connections, upload_bytes] from plans where id = 'basic'`)
+	quota := tenant.Quota{UploadBytes: limits[4]}
 	name := tenant.MustDomain(string(tenant.NewID()) + ".floor.localhost")
 	return tenant.Spec{
 		ID: tenant.NewID(), Number: firstFloorNumber + i, ServerName: name, Host: name, Engine: f.engine.Describe().Name, Image: f.image,
-		Goal: tenant.GoalRun, FirstAdmin: "admin",
+		Goal: tenant.GoalRun, FirstAdmin: "admin", Quota: quota, Settings: tenant.DefaultSettings(quota),
 		Limits: tenant.Limits{MemoryBytes: limits[0], CPUMillis: int(limits[1]), PIDs: int(limits[2]), DatabaseConnections: int(limits[3])},
 	}
 }

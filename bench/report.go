@@ -135,8 +135,9 @@ func (r *report) print(w io.Writer) {
 // included says what a time is a time of.
 const included = `An order is accepted when its form is answered. From there to the first login a browser follows the server's live page until
 it says ready, opens the ready page, has a link made, opens it and sets the first administrator's password; then a Matrix
-client finds the server by its name, and logs in over HTTPS through the edge. Typing takes no time here. The floor is docker create +
-start + ready (versions, and a call that touches the database) of the same image with the same profile, its database made before.`
+client finds the server by its name, and logs in over HTTPS through the edge. Typing takes no time here. Bare is the same image
+with the same profile, its database and files made before, started and asked until it is ready (versions, and a call that
+touches the database) by nothing but the Docker Engine; the floor is its restart.`
 
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 

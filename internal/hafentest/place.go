@@ -33,6 +33,11 @@ func (h *Hafen) drawNetwork() {
 	}
 }
 
+// Network is how the tenants' network is called, and its addresses.
+func (h *Hafen) Network() (bridge string, subnet netip.Prefix) {
+	return h.bridge, netip.MustParsePrefix(h.subnet)
+}
+
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	ports := make([]int, n)
