@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"hafen/provisioner/database"
 	"hafen/provisioner/docker"
@@ -65,6 +66,7 @@ type Provisioner struct {
 	firewall *firewall.Firewall
 	files    files
 	taken    chan struct{} // see SpareTaken
+	swept    *atomic.Bool  // no server that made a template is left of a process before this one
 }
 
 // A Unix socket's path, less its terminating zero: sockaddr_un has 108 bytes.
@@ -90,7 +92,7 @@ func New(ctx context.Context, c Config) (*Provisioner, error) {
 		config: c, engines: map[tenant.EngineName]homeserver.Engine{},
 		docker: engine, database: cluster, firewall: firewall.New(c.Network),
 		files: files{data: filepath.Join(c.DataDir, "tenants"), run: c.RunDir, group: c.SocketGroup},
-		taken: make(chan struct{}, 1),
+		taken: make(chan struct{}, 1), swept: new(atomic.Bool),
 	}
 	for _, e := range c.Engines {
 		p.engines[e.Describe().Name] = e

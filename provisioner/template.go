@@ -40,9 +40,17 @@ func (p *Provisioner) EnsureTemplate(ctx context.Context, name tenant.EngineName
 	if err != nil {
 		return false, classify(err)
 	}
+	// Once: a process that was killed was not this one, and to list thousands of containers every minute is work.
+	if there && p.swept.Load() {
+		return false, nil
+	}
 	left, err := p.builders(ctx)
-	if err != nil || there && len(left) == 0 {
+	if err != nil {
 		return false, err
+	}
+	if there && len(left) == 0 {
+		p.swept.Store(true)
+		return false, nil
 	}
 	build, err := p.database.BeginBuild(ctx, template)
 	if errors.Is(err, database.ErrBuilding) {
@@ -57,8 +65,9 @@ func (p *Provisioner) EnsureTemplate(ctx context.Context, name tenant.EngineName
 			return false, classify(err)
 		}
 	}
-	if there {
-		return false, nil
+	// Again: another may just have made it.
+	if there, err = p.database.HasTemplate(ctx, template); there || err != nil {
+		return false, classify(err)
 	}
 	spec.ID = build.ID
 	err = p.buildTemplate(ctx, spec, build, engine.Describe().Schema)
