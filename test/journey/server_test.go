@@ -22,6 +22,7 @@ func (c *walker) changesPlan() {
 
 func (c *walker) deletesAndRestores() {
 	c.follow(`main nav a[href="` + c.server + `/delete"]`)
+	c.proves()
 	c.look("delete")
 	c.fill("#name", "falsch")
 	c.follow(`main form button[type=submit]`)

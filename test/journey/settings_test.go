@@ -41,6 +41,7 @@ func (c *walker) setsServer() {
 	c.look("notices")
 
 	c.part("colleagues")
+	c.proves()
 	c.look("colleagues")
 	c.fill("#email", "kollegin."+c.Code()+"@example.org")
 	c.follow(`form[action$="/colleagues"] button[type=submit]`)

@@ -194,6 +194,16 @@ func (c *walker) provesBeforeDeleting() {
 	}
 }
 
+// proves answers where a walk on a busy machine has taken so long that it is asked whether it is still the same person.
+func (c *walker) proves() {
+	c.t.Helper()
+	if !strings.HasPrefix(c.path(), "/account/reauthenticate") {
+		return
+	}
+	c.fill("#password", c.password)
+	c.follow(`form:has(#password) button[type=submit]`)
+}
+
 // ages makes the sessions of this person as old as one that was left open.
 func (c *walker) ages() {
 	c.t.Helper()
