@@ -240,7 +240,7 @@ func (w *world) work() {
 type willing struct{ *house }
 
 func (w willing) Server(context.Context, tenant.Spec) (homeserver.Server, error) {
-	return obliging{w.house}, nil
+	return obliging(w), nil
 }
 
 type obliging struct{ *house }

@@ -77,7 +77,9 @@ func (s *Server) roomWork(r *request, deletions []controlplane.RoomDeletion, pag
 	return r.watched(list, roomsPath(r.server.ID)+"/work", page)
 }
 
-func (s *Server) showRoom(r *request) error { return s.roomPage(r, http.StatusOK, templates.RoomDetail{}) }
+func (s *Server) showRoom(r *request) error {
+	return s.roomPage(r, http.StatusOK, templates.RoomDetail{})
+}
 
 // showRoomDelete is the room with the form that deletes it.
 func (s *Server) showRoomDelete(r *request) error {

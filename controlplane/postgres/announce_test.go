@@ -204,3 +204,18 @@ func TestRecipientsAreFound(t *testing.T) {
 		t.Fatalf("%+v %v", found, err)
 	}
 }
+
+// A deleted server takes its announcements along, with whom they were for.
+func TestAnnouncementsGoWithTheirServer(t *testing.T) {
+	t.Parallel()
+	c := newContent(t)
+	c.people(3)
+	c.must(c.words().Send(c.ctx, c.anna, c.id, anID(1), "Hello", true, nil))
+	c.must(controlplane.NewServers(controlplane.ServersConfig{Store: c.store}).Delete(c.ctx, c.anna, c.id, "anna.hafen.test"))
+	c.exec(`update tenants set delete_after = now()`)
+	c.reconcile(c.id)
+	c.wantStatus(c.id, tenant.Deleted)
+	if n := c.count(`select (select count(*) from announcements) + (select count(*) from announcement_recipients)`); n != 0 {
+		t.Fatalf("%d rows are left", n)
+	}
+}

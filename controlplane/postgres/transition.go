@@ -178,6 +178,7 @@ var buryRest = []string{
 	`update orders set status = 'cancelled', settled_at = now() where tenant_id = $1 and status = 'open'`,
 	`delete from reserved_names where tenant_id = $1`,
 	`delete from tokens where tenant_id = $1`,
+	`delete from announcements where tenant_id = $1`, // before the operations they refer to
 	`delete from operations where tenant_id = $1`,
 	`delete from imports where tenant_id = $1`,
 	`delete from import_previews where tenant_id = $1`,
