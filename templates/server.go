@@ -22,6 +22,7 @@ type Server struct {
 	OwnDomain bool   // the name is a domain of the customer
 	Status    string
 	Plan      Plan
+	Engine    Engine
 	CreatedAt time.Time
 	// SuspendReason is a code (`suspended.<code>`) while suspended: payment, abuse, operator.
 	SuspendReason string
@@ -34,6 +35,10 @@ type Server struct {
 	// DeleteAt is when the data goes for good, while deleting.
 	DeleteAt time.Time
 }
+
+// Engine is the software a server runs on. Support is a code (`engine.support.<code>`): "current" while it is developed,
+// "repairs" when it gets nothing but those.
+type Engine struct{ Name, Version, Support string }
 
 // Condition is one thing that is true or not. Its name is `condition.<Kind>.name`,
 // its sentence `condition.<Kind>.<Code>`, and `condition.<Kind>.ok` when OK.

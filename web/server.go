@@ -89,8 +89,21 @@ func (s *Server) serverView(server controlplane.Server) templates.Server {
 		DeleteAt: moment(server.DeleteAfter), Pages: s.pagesOf(server),
 	}
 	view.Plan.Engine = string(server.Engine)
+	view.Engine = s.engineView(server.Engine)
 	if server.Status == tenant.Suspended {
 		view.SuspendReason = server.SuspendedFor
+	}
+	return view
+}
+
+func (s *Server) engineView(name tenant.EngineName) templates.Engine {
+	about, known := s.Engines[name]
+	if !known {
+		return templates.Engine{}
+	}
+	view := templates.Engine{Name: engineName(name), Version: about.Version, Support: "repairs"}
+	if about.Maintained {
+		view.Support = "current"
 	}
 	return view
 }

@@ -52,6 +52,7 @@ var Families = map[string]string{
 	"order.engine":     "order.engine",
 	"role":             "role.unknown",
 	"role.text":        "role.text.unknown",
+	"engine.support":   "engine.support.current",
 	"settings.outcome": "settings.outcome.running",
 
 	// What changed in the way into an account, in mails to its owner.

@@ -67,7 +67,7 @@ var certificate = templates.TrialCertificate{
 func server(status string) templates.Server {
 	return templates.Server{
 		ID: "t7k2m9", Name: "werft.example", Host: "matrix.werft.example", OwnDomain: true, Status: status, Plan: advanced,
-		CreatedAt: now.AddDate(0, -2, 0), Pages: pages,
+		CreatedAt: now.AddDate(0, -2, 0), Pages: pages, Engine: templates.Engine{Name: "Synapse", Version: "1.163.2", Support: "current"},
 	}
 }
 
