@@ -74,3 +74,6 @@ func link(parts ...string) templ.SafeURL {
 	}
 	return templ.URL(url)
 }
+
+// guest reports whether a page is for people of a customer's server: an account with Hafen is nothing they want.
+func (f frame) guest() bool { return f.Section == "invite" || f.Section == "setpassword" }
