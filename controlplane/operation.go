@@ -53,6 +53,7 @@ type OperationWorker struct {
 	Recipients  AnnouncementQueue // of OperationAnnounce
 	// Measure looks at the storage of a tenant at once, after something was deleted there. Optional: the meter's next round does.
 	Measure func(context.Context, tenant.Spec) error
+	Now     func() time.Time // of an announcement's turns; optional, for tests
 	Log     *slog.Logger
 }
 

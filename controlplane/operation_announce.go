@@ -64,7 +64,11 @@ func (w *OperationWorker) announce(ctx context.Context, s homeserver.Server, c O
 	if err != nil {
 		return nil, err
 	}
-	turn := time.Now().Add(announcementTurn)
+	now := w.Now
+	if now == nil {
+		now = time.Now
+	}
+	turn := now().Add(announcementTurn)
 	for failures := 0; ; { // ends with the recipients, or the turn
 		next, err := w.Recipients.NextRecipients(ctx, in.Announcement, 20)
 		if err != nil {
@@ -77,7 +81,7 @@ func (w *OperationWorker) announce(ctx context.Context, s homeserver.Server, c O
 			return nil, nil
 		}
 		for _, who := range next.Recipients {
-			if time.Now().After(turn) {
+			if now().After(turn) {
 				return nil, errNextTurn
 			}
 			err := w.tell(ctx, s, in.Announcement, next.Text, who)

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
 	"hafen/controlplane"
@@ -160,33 +162,39 @@ func TestAnnouncementIsOneHoweverOftenItIsSent(t *testing.T) {
 func TestAnnouncementGivesWay(t *testing.T) {
 	t.Parallel()
 	c := newContent(t)
-	c.people(400)
+	c.people(30)
+	clock := time.Now()
+	c.worker.Now = func() time.Time { return clock }
+	c.house.after = func(string) { clock = clock.Add(time.Second) } // a server that takes its time with each
 	c.must(c.words().Send(c.ctx, c.anna, c.id, anID(1), "Hello", true, nil))
 	operation := ""
 	c.must(c.pool.QueryRow(c.ctx, `select id::text from operations where kind = 'announce'`).Scan(&operation))
-	// A turn is over when the clock says so; here the worker is told so.
-	c.must(c.store.ContinueOperation(c.ctx, operation))
+	work := func() {
+		c.Helper()
+		c.must(c.worker.Work(c.ctx, &river.Job[controlplane.OperationArgs]{Args: controlplane.OperationArgs{Operation: operation}}))
+	}
+	work()
+	if a := c.announcement(1); a.Finished || a.Sent != 3 {
+		t.Fatalf("after a turn of two seconds: %+v", a)
+	}
 	other, err := c.request(c.id, "m001", controlplane.OperationSetPassword)
 	c.must(err)
-	rows, err := c.pool.Query(c.ctx, `select args->>'operation' from river_job where kind = 'operation' and (args->>'operation' = $2 or priority > 1) and (args->>'operation' = $1 or args->>'operation' = $2)
-		order by priority, scheduled_at, id`, operation, other)
+	rows, err := c.pool.Query(c.ctx, `select args->>'operation' from river_job where kind = 'operation'
+		and (args->>'operation' = $2 or args->>'operation' = $1 and priority > 1) order by priority, scheduled_at, id`, operation, other)
 	c.must(err)
-	var order []string
-	for rows.Next() {
-		var id string
-		c.must(rows.Scan(&id))
-		order = append(order, id)
-	}
+	order, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	c.must(err)
 	if len(order) != 2 || order[0] != other || order[1] != operation {
 		t.Fatalf("queue %v: the announcement's next turn is not behind %s", order, other)
 	}
-	c.must(c.worker.Work(c.ctx, &river.Job[controlplane.OperationArgs]{Args: controlplane.OperationArgs{Operation: operation}}))
-	c.must(c.store.FinishOperation(c.ctx, other, "", nil))
-	c.finish()
-	if a := c.announcement(1); a.Sent != 401 {
-		t.Fatalf("%+v", a)
+	turns := 1
+	for ; !c.announcement(1).Finished; turns++ {
+		work()
 	}
-	if done := c.count(`select done from operations where id::text = $1`, operation); done != 401 {
+	if a := c.announcement(1); a.Sent != 31 || turns != 11 {
+		t.Fatalf("%d turns, %+v", turns, a)
+	}
+	if done := c.count(`select done from operations where id::text = $1`, operation); done != 31 {
 		t.Fatalf("progress ends at %d", done)
 	}
 }
