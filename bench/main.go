@@ -85,7 +85,7 @@ func measureUnderBase(b *bed, e extent, r *report) {
 		}
 	}
 	if e.members > 0 {
-		measureMembers(b, h, e.members, r)
+		measureMembers(b, h, up, e.members, r)
 	}
 	if e.tenants > 0 {
 		fill(b, h, e.tenants)

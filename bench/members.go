@@ -30,7 +30,7 @@ insert into members (tenant_id, localpart, display_name, state, created_at)
 select $1, 'pupil' || lpad(i::text, 5, '0'), 'Pupil ' || i, 'active', now() - i * interval '1 minute' from generate_series(1, $2::int) i`
 
 // measureMembers reads the list of members of a server with thousands, page by page, as its owner.
-func measureMembers(b *bed, h *hafentest.Hafen, n int, r *report) {
+func measureMembers(b *bed, h *hafentest.Hafen, up *hafentest.Process, n int, r *report) {
 	customer := h.NewCustomer("members@example.org")
 	server := customer.Server("basic", "members")
 	h.Exec(`update plans set seats = 20000 where id = 'basic'`)
@@ -45,6 +45,7 @@ func measureMembers(b *bed, h *hafentest.Hafen, n int, r *report) {
 		return watch.seconds() * 1000
 	}
 	read("page=1")
+	before := residentMB(up.PID())
 	for i := range 200 {
 		pages = append(pages, read(fmt.Sprintf("page=%d", 2+i%(n/50-1))))
 		searches = append(searches, read(fmt.Sprintf("q=%d&sort=created", i*37%n)))
@@ -52,6 +53,7 @@ func measureMembers(b *bed, h *hafentest.Hafen, n int, r *report) {
 	r.sample(fmt.Sprintf("list of %d members: a page after the first", n), "ms", pages, nil)
 	r.once(fmt.Sprintf("list of %d members: a page after the first, p99", n), "ms", percentile(pages, 99))
 	r.sample(fmt.Sprintf("list of %d members: a search", n), "ms", searches, nil)
+	r.once(fmt.Sprintf("list of %d members: hafen up grew in 400 pages by", n), "MB", round(residentMB(up.PID())-before, 1))
 	h.Exec(`delete from members where tenant_id = $1 and localpart like 'pupil%'`, server.ID)
 	h.Exec(`update plans set seats = 5 where id = 'basic'`)
 }
