@@ -51,7 +51,7 @@ func TestStopAndStart(t *testing.T) {
 		t.Errorf("the front page came only after %s", took)
 	}
 	h.Await(10*time.Second, "the old session", func() error { return bert.is("@bert:" + server.Name) })
-	if page := anna.Get("/servers/" + string(server.ID)); !strings.Contains(words(page), "bert") {
+	if page := anna.Get("/servers/" + string(server.ID) + "/members"); !strings.Contains(words(page), "bert") {
 		t.Error("the customer is logged out, or the member is gone")
 	}
 
