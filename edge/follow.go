@@ -17,6 +17,8 @@ func (e *Edge) follow(ctx context.Context) {
 	for {
 		if loaded, err := e.refresh(ctx, have); err != nil {
 			e.log.Warn("edge keeps serving from its copy: loading routes failed", "error", err)
+			// Now it is the copy that a restart would serve: what a burst of changes still holds back belongs into it.
+			e.save(e.config.Now())
 		} else {
 			have = loaded
 		}
