@@ -135,11 +135,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	}
 	jobs, err := river.NewClient(riverpgxv5.New(store.Pool()), &river.Config{
 		Workers: workers, Logger: log, PeriodicJobs: []*river.PeriodicJob{controlplane.CleanPeriodically()},
-		Queues: map[string]river.QueueConfig{
-			river.QueueDefault:          {MaxWorkers: 4, FetchCooldown: quickly},
-			controlplane.QueueReconcile: {MaxWorkers: 16, FetchCooldown: quickly},
-			controlplane.QueueOperation: {MaxWorkers: 8, FetchCooldown: quickly},
-		},
+		Queues: queues,
 		// A job whose process was killed is only marked here; its work was taken up by the sweep long before.
 		RescueStuckJobsAfter: time.Hour,
 		// Five thousand tenants that are looked at every five minutes end sixty thousand jobs an hour; nobody reads them.
@@ -177,6 +173,13 @@ func (s settings) owner() string {
 // quickly is how soon a queue looks for the next job after a notification. River's default of 100 ms is a tenth of an order's
 // whole time.
 const quickly = 5 * time.Millisecond
+
+// queues says how much is done at once of each kind of job: a pass waits for servers most of its time.
+var queues = map[string]river.QueueConfig{
+	river.QueueDefault:          {MaxWorkers: 4, FetchCooldown: quickly},
+	controlplane.QueueReconcile: {MaxWorkers: 16, FetchCooldown: quickly},
+	controlplane.QueueOperation: {MaxWorkers: 8, FetchCooldown: quickly},
+}
 
 func (l *loops) work(ctx context.Context, all []func(context.Context) error) error {
 	if err := l.jobs.Start(context.WithoutCancel(ctx)); err != nil {
