@@ -16,7 +16,7 @@ func (w *world) age() {
 
 // grave are addresses behind which something cannot be undone, or opens a way in. What is not fresh although its address says
 // so is listed with the reason.
-var grave = regexp.MustCompile(`/delete\b|/email\b|/two-step|/passkeys|/roles?\b|/colleagues`)
+var grave = regexp.MustCompile(`/delete\b|/email\b|/two-step|/passkeys|/roles?\b|/colleagues|/erase\b|/members/:localpart/admin$`)
 
 var graveAndNot = map[string]string{
 	"GET /email/confirm":  "the link in the mail is the proof",
