@@ -57,13 +57,10 @@ doctor: hafen ## look at every prerequisite and say how to mend what is missing
 down: hafen ## stop the tenants and the database; data stays
 	@$(ROOT) $(HAFEN) down
 
-# npm ci would refuse the lock file where a registry lacks other platforms' optional packages; install --no-save keeps to
-# the locked versions too. No package's own script runs: none is needed for the build.
 .PHONY: generate
 generate: ## make the files that are made from others: pages, style sheet
 	$(TOOL) templ generate -log-level error
-	npm --prefix web/assets install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
-	npm --prefix web/assets run --silent build
+	scripts/assets
 
 .PHONY: fmt
 fmt: ## format every Go file and page
@@ -72,7 +69,7 @@ fmt: ## format every Go file and page
 
 .PHONY: clean
 clean: ## remove what was built; data and images stay
-	rm -rf bin .cache screenshots web/assets/node_modules
+	rm -rf bin .cache screenshots web/assets/node_modules tools/node/node_modules
 
 # The parts of check.
 
