@@ -198,7 +198,7 @@ func (i *Imports) Preview(ctx context.Context, actor Actor, id tenant.ID, previe
 		return Preview{}, err
 	}
 	p, err := i.Store.FindPreview(ctx, actor, id, preview)
-	p.Free = max(server.Plan.Quota.Seats-server.Usage.Seats, 0)
+	p.Free = max(server.Quota.Seats-server.Usage.Seats, 0)
 	return p, err
 }
 

@@ -43,7 +43,7 @@ func newSchool(t *testing.T) *school {
 	s.must(pool.QueryRow(t.Context(), `insert into accounts (email, email_key, password_hash, language, role, verified_at)
 		values ('anna@example.org', 'anna@example.org', 'x', 'de', 'customer', now()) returning id::text`).Scan(&s.actor.Account))
 	orders := controlplane.NewOrders(controlplane.OrdersConfig{
-		Store: store, Billing: billing.Invoice{AcceptAtOnce: true}, Base: "hafen.test", Registrable: func(tenant.Domain) error { return nil },
+		Store: store, Billing: billing.Invoices{AcceptAtOnce: true}, Base: "hafen.test", Registrable: func(tenant.Domain) error { return nil },
 		Records: func(controlplane.DomainClaim) []tenant.Record { return nil },
 	})
 	s.id, _, err = orders.Order(t.Context(), s.actor, controlplane.OrderRequest{Plan: "basic", Name: "schule", FirstAdmin: "anna", Language: "de"})

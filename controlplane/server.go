@@ -67,6 +67,8 @@ type Server struct {
 	OwnDomain    bool
 	Engine       tenant.EngineName
 	Plan         tenant.Plan
+	Quota        tenant.Quota    // of the plan with its add-ons
+	Restricted   bool            // unpaid: nothing new comes in
 	Settings     tenant.Settings // as far as the plan allows them
 	Status       tenant.Status
 	SuspendedFor string

@@ -90,7 +90,7 @@ func (s *Settings) Change(ctx context.Context, actor Actor, id tenant.ID, wanted
 	if err != nil {
 		return false, err
 	}
-	if err := wanted.Check(server.Plan.Quota); err != nil {
+	if err := wanted.Check(server.Quota); err != nil {
 		return false, err
 	}
 	if language != "de" && language != "en" {
@@ -101,7 +101,7 @@ func (s *Settings) Change(ctx context.Context, actor Actor, id tenant.ID, wanted
 	if err := s.supported(server, wanted); err != nil {
 		return false, err
 	}
-	now := wanted.Within(server.Plan.Quota)
+	now := wanted.Within(server.Quota)
 	if reflect.DeepEqual(now, server.Settings) && language == server.Language {
 		return false, nil
 	}

@@ -1,21 +1,97 @@
 package tenant
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
-// PlanID names a plan in URLs and rows: "basic".
+// PlanID names a version of a plan in URLs and rows: "basic", then "basic.2".
 type PlanID string
 
-// Plan is what is sold: a price for a quota, with features.
+// Plan is what is sold: a price for a quota, with features. A plan is one version of it: whoever bought it keeps it until
+// they are moved, and its ID names exactly that version. The first version's ID is the slug itself.
 type Plan struct {
-	ID       PlanID
-	Name     string // a proper name, the same in every language
-	Price    Money  // net, for a month
-	VATRate  int    // per cent
-	Quota    Quota
-	Limits   Limits
-	Engines  []EngineName // offered; the first is the default
-	Position int          // order on the price list
+	ID          PlanID
+	Slug        string // the same through all versions
+	Version     int
+	Name        Text // a proper name, mostly the same in both languages
+	Description Text
+	Price       Money // net, for a period
+	VATRate     int   // per cent
+	ShowGross   bool  // the price list shows prices with tax
+	Period      Period
+	Quota       Quota
+	Limits      Limits
+	Engines     []EngineName // offered; the first is the default
+	Backups     int          // kept
+	TrialDays   int
+	Position    int // order on the price list
+	Visible     bool
+	ValidFrom   time.Time
+	ValidUntil  *time.Time
+	Account     string // whose own price this is; "" is everybody's
+}
+
+// Text is something an operator wrote for customers. An empty German one means that the English is good for both.
+type Text struct{ DE, EN string }
+
+// In is the text in a language: "de" or "en".
+func (t Text) In(language string) string {
+	if language == "de" && t.DE != "" {
+		return t.DE
+	}
+	return t.EN
+}
+
+// Addon is what is sold beside a plan: more seats or more storage, in packs, by the month. Versions are like a plan's.
+type Addon struct {
+	ID       AddonID
+	Slug     string
+	Version  int
+	Kind     AddonKind
+	Amount   int64 // seats or bytes in a pack
+	Name     Text
+	Price    Money // net, of a pack for a month
+	VATRate  int
+	Plans    []string // slugs it goes with; all when empty
+	Most     int      // packs a server may have
+	Position int
 	Visible  bool
+}
+
+// AddonID names a version of an add-on.
+type AddonID string
+
+// AddonKind is what there is more of.
+type AddonKind string
+
+// The kinds of add-on.
+const (
+	AddonSeats   AddonKind = "seats"
+	AddonStorage AddonKind = "storage"
+)
+
+// Goes reports whether the add-on is sold with a plan.
+func (a Addon) Goes(p Plan) bool {
+	return a.Price.Currency == p.Price.Currency && (len(a.Plans) == 0 || slices.Contains(a.Plans, p.Slug))
+}
+
+// Plus is a quota with more seats and storage; the rest of extra is not read.
+func (q Quota) Plus(extra Quota) Quota {
+	q.Seats += extra.Seats
+	q.StorageBytes += extra.StorageBytes
+	return q
+}
+
+// With is a quota with packs of an add-on on top.
+func (q Quota) With(a Addon, packs int) Quota {
+	switch a.Kind {
+	case AddonSeats:
+		q.Seats += int(a.Amount) * packs
+	case AddonStorage:
+		q.StorageBytes += a.Amount * int64(packs)
+	}
+	return q
 }
 
 // Offers gives the engine an order gets that asks for one: the plan's default for "". False when the plan does not offer it.
@@ -29,9 +105,9 @@ func (p Plan) Offers(asked EngineName) (EngineName, bool) {
 // Quota is what a customer may use.
 type Quota struct {
 	Seats        int
-	StorageBytes int64 // database + media
-	UploadBytes  int64 // largest single upload
-	Federation   bool
+	StorageBytes int64          // database + media
+	UploadBytes  int64          // largest single upload
+	Federation   FederationMode // the most it allows
 }
 
 // Limits is what the machine gives a tenant at most, whatever its customers do.
@@ -40,26 +116,6 @@ type Limits struct {
 	CPUMillis           int // thousandths of a core
 	PIDs                int
 	DatabaseConnections int
-}
-
-// Money is an amount in the currency's smallest unit, so that sums are exact.
-type Money struct {
-	Cents    int64
-	Currency string // ISO 4217: "EUR"
-}
-
-// VAT is the tax on a net price at rate per cent, rounded half away from zero to the cent (the commercial rounding of
-// German invoices, DIN 1333). Prices are never negative here.
-func (m Money) VAT(rate int) Money {
-	return Money{Cents: (m.Cents*int64(rate) + 50) / 100, Currency: m.Currency}
-}
-
-// Plus adds an amount of the same currency.
-func (m Money) Plus(other Money) Money {
-	if m.Currency != other.Currency {
-		panic("tenant: adding " + m.Currency + " and " + other.Currency)
-	}
-	return Money{Cents: m.Cents + other.Cents, Currency: m.Currency}
 }
 
 // Usage is what a customer uses.

@@ -7,8 +7,9 @@ type RouteMode string
 
 // The route modes.
 const (
-	RouteOpen      RouteMode = "open"
-	RouteSuspended RouteMode = "suspended"
+	RouteOpen       RouteMode = "open"
+	RouteRestricted RouteMode = "restricted" // unpaid: reads, logout, key upload and media download only
+	RouteSuspended  RouteMode = "suspended"
 )
 
 // Route is all the edge knows of a tenant. Comparable, so that a published route can be held against the wanted one.
@@ -29,8 +30,11 @@ type Route struct {
 // Route is the route a spec asks for; backend is where its container listens.
 func (s Spec) Route(backend string) Route {
 	mode := RouteOpen
-	if s.Goal != GoalRun {
+	switch {
+	case s.Goal != GoalRun:
 		mode = RouteSuspended
+	case s.Restricted:
+		mode = RouteRestricted
 	}
 	return Route{
 		Tenant: s.ID, ServerName: s.ServerName, Host: s.Host, Backend: backend, Mode: mode,

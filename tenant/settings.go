@@ -20,6 +20,18 @@ const (
 	FederationOpen FederationMode = "open" // with everybody
 )
 
+// Allows reports whether a plan with this mode at most lets a server have the other one.
+func (m FederationMode) Allows(asked FederationMode) bool {
+	switch asked {
+	case FederationOpen:
+		return m == FederationOpen
+	case FederationList:
+		return m == FederationOpen || m == FederationList
+	default:
+		return true
+	}
+}
+
 // MostPartners bounds the list of servers to federate with: each inbound request is held against it.
 const MostPartners = 200
 
@@ -53,7 +65,7 @@ func DefaultSettings(q Quota) Settings {
 
 // Within gives the settings as far as a quota allows them. What is asked for stays in the row, and holds again after an upgrade.
 func (s Settings) Within(q Quota) Settings {
-	if !q.Federation || s.Federation == "" {
+	if s.Federation == "" || !q.Federation.Allows(s.Federation) {
 		s.Federation = FederationOff
 	}
 	if s.Federation != FederationList {
@@ -85,7 +97,7 @@ func (s Settings) Check(q Quota) error {
 	switch {
 	case s.Federation != FederationOff && s.Federation != FederationList && s.Federation != FederationOpen:
 		return invalidSetting("federation", "federation")
-	case s.Federation != FederationOff && !q.Federation:
+	case !q.Federation.Allows(s.Federation):
 		return invalidSetting("plan", "federation")
 	case s.RetentionDays < 0 || s.RetentionDays > maxRetention:
 		return invalidSetting("retention", "retention_days")

@@ -10,7 +10,7 @@ import (
 func TestSettingsCheck(t *testing.T) {
 	t.Parallel()
 	island := tenant.Quota{UploadBytes: 50 << 20}
-	federating := tenant.Quota{UploadBytes: 50 << 20, Federation: true}
+	federating := tenant.Quota{UploadBytes: 50 << 20, Federation: tenant.FederationOpen}
 	for name, test := range map[string]struct {
 		quota  tenant.Quota
 		change func(*tenant.Settings)
@@ -68,7 +68,7 @@ func TestSettingsWithin(t *testing.T) {
 	if island.Federation != tenant.FederationOff || island.Partners != nil || island.UploadBytes != 50 {
 		t.Errorf("an island: %+v", island)
 	}
-	if s := wanted.Within(tenant.Quota{Federation: true, UploadBytes: 200}); s.Federation != tenant.FederationList || s.UploadBytes != 100 {
+	if s := wanted.Within(tenant.Quota{Federation: tenant.FederationOpen, UploadBytes: 200}); s.Federation != tenant.FederationList || s.UploadBytes != 100 {
 		t.Errorf("a plan that allows all: %+v", s)
 	}
 	if !wanted.Restarts(island) || island.Restarts(tenant.Settings{Federation: tenant.FederationOff, Name: "School", UploadBytes: 7}) {

@@ -26,7 +26,8 @@ type Spec struct {
 	Image      string // image by digest: "sha256:..."
 	Goal       Goal
 	Limits     Limits
-	Quota      Quota
+	Quota      Quota    // of the plan with its add-ons
+	Restricted bool     // unpaid: reads go on, nothing new comes in
 	Settings   Settings // as far as the quota allows them
 	Contact    string   // mailto: or https: of the hoster, for members of a server in trouble
 	FirstAdmin Localpart

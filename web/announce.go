@@ -65,7 +65,7 @@ func (s *Server) announcementPreview(r *request, status int, vm templates.Announ
 	if err != nil {
 		return err
 	}
-	vm.Server, vm.Language, vm.Audience, vm.Count = s.serverView(r.server), r.server.Language, templates.AudienceSome, len(vm.To)
+	vm.Server, vm.Language, vm.Audience, vm.Count = s.serverView(r, r.server), r.server.Language, templates.AudienceSome, len(vm.To)
 	if everybody {
 		vm.Audience, vm.To, vm.Count = templates.AudienceAll, nil, total
 	}
@@ -94,7 +94,7 @@ func (s *Server) noticesPage(r *request, status int, form templates.Form, to []s
 	if err != nil {
 		return err
 	}
-	vm := templates.Announce{Server: s.serverView(r.server), Form: form, Stopped: s.stopped(r)}
+	vm := templates.Announce{Server: s.serverView(r, r.server), Form: form, Stopped: s.stopped(r)}
 	if vm.Picker, err = s.picker(r, to, search); err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (s *Server) showNotice(r *request) error {
 		return err
 	}
 	return r.ok(templates.AnnouncementPage(s.page(r), templates.AnnouncementDetail{
-		Server: s.serverView(r.server), Announcement: announcementView(r.server, a),
+		Server: s.serverView(r, r.server), Announcement: announcementView(r.server, a),
 	}))
 }
 

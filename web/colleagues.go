@@ -106,7 +106,7 @@ func (s *Server) colleaguesPage(r *request, status int, form templates.Form) err
 	if err != nil {
 		return err
 	}
-	vm := templates.Colleagues{Server: s.serverView(r.server), Owner: r.server.OwnerEmail, Form: form}
+	vm := templates.Colleagues{Server: s.serverView(r, r.server), Owner: r.server.OwnerEmail, Form: form}
 	for _, role := range controlplane.Roles {
 		vm.Roles = append(vm.Roles, string(role))
 	}

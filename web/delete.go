@@ -30,7 +30,7 @@ func (s *Server) deleteServer(r *request) error {
 }
 
 func (s *Server) deletePage(r *request, status int, form templates.Form) error {
-	vm := templates.ServerDelete{Server: s.serverView(r.server), Members: r.server.Usage.Seats, Form: form}
+	vm := templates.ServerDelete{Server: s.serverView(r, r.server), Members: r.server.Usage.Seats, Form: form}
 	if r.server.ActiveAt != nil {
 		vm.GraceDays = int(s.Servers.Grace / (24 * time.Hour))
 	}

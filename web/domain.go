@@ -40,7 +40,7 @@ func (s *Server) domainView(r *request) (templates.Domain, error) {
 		return templates.Domain{}, err
 	}
 	vm := templates.Domain{
-		Server: s.serverView(r.server), HostKind: templates.HostMatrix, CheckedAt: moment(domain.CheckedAt),
+		Server: s.serverView(r, r.server), HostKind: templates.HostMatrix, CheckedAt: moment(domain.CheckedAt),
 		Checking: domain.CheckedAt == nil, Verified: r.server.Status != tenant.AwaitingDomain,
 		EventsURL: eventsURL(r.server.ID, viewDomain), Failure: r.server.FailureCode,
 	}

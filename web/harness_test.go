@@ -59,7 +59,7 @@ func newWorld(t *testing.T, changes ...change) *world {
 	t.Cleanup(func() { stop(); <-stopped })
 	w := &world{T: t, pool: pool, store: store, texts: &texts{}, log: &safeBuffer{}, house: &house{}}
 	orders := controlplane.OrdersConfig{
-		Store: store, Billing: billing.Invoice{AcceptAtOnce: true}, Base: testBase,
+		Store: store, Billing: billing.Invoices{AcceptAtOnce: true}, Base: testBase,
 		Registrable: func(tenant.Domain) error { return nil },
 		Records: func(c controlplane.DomainClaim) []tenant.Record {
 			return []tenant.Record{{Kind: tenant.RecordTXT, Purpose: tenant.PurposeProof, Name: "_hafen." + string(c.ServerName), Want: []string{c.Token}, State: tenant.RecordPending}}
@@ -106,7 +106,7 @@ var engines = map[tenant.EngineName]homeserver.Description{
 // unpaid makes orders wait for an operator.
 func unpaid(c *Config) {
 	config := c.Orders.OrdersConfig
-	config.Billing = billing.Invoice{}
+	config.Billing = billing.Invoices{}
 	c.Orders = controlplane.NewOrders(config)
 }
 

@@ -25,7 +25,7 @@ func (s *Server) importPage(r *request, status int, form templates.Form) error {
 	if err != nil {
 		return err
 	}
-	vm := templates.ImportForm{Server: s.serverView(r.server), Seats: seatsView(r.server), Form: form}
+	vm := templates.ImportForm{Server: s.serverView(r, r.server), Seats: seatsView(r.server), Form: form}
 	for _, i := range earlier {
 		vm.Imports = append(vm.Imports, importView(i))
 	}
@@ -71,7 +71,7 @@ func (s *Server) previewPage(r *request, status int, preview string, form templa
 		return err
 	}
 	vm := previewView(p)
-	vm.Server, vm.Form = s.serverView(r.server), form
+	vm.Server, vm.Form = s.serverView(r, r.server), form
 	return r.render(status, templates.ImportPreviewPage(at(s.page(r), importPath(r.server.ID)+"/"+preview), vm))
 }
 
@@ -138,7 +138,7 @@ func (s *Server) showImportState(r *request) error {
 
 func (s *Server) importedView(r *request) (templates.ImportProgress, error) {
 	i, err := s.Imports.Find(r.ctx(), r.actor(), r.server.ID, r.Param("import"))
-	return templates.ImportProgress{Server: s.serverView(r.server), Import: importView(i), Manage: manages(r.server)}, err
+	return templates.ImportProgress{Server: s.serverView(r, r.server), Import: importView(i), Manage: manages(r.server)}, err
 }
 
 func importView(i controlplane.Import) templates.Import {

@@ -27,7 +27,7 @@ func (s *Server) invitesPage(r *request, status int, put func(*templates.Invites
 	if err != nil {
 		return err
 	}
-	vm := templates.Invites{Server: s.serverView(r.server), Seats: seatsView(r.server), Days: controlplane.InviteDays, Manage: manages(r.server)}
+	vm := templates.Invites{Server: s.serverView(r, r.server), Seats: seatsView(r.server), Days: controlplane.InviteDays, Manage: manages(r.server)}
 	for _, i := range list {
 		vm.List = append(vm.List, templates.Invite{
 			ID: i.ID, Email: i.Email, DisplayName: i.DisplayName, Localpart: i.Localpart, InvitedBy: i.InvitedBy, ExpiresAt: i.ExpiresAt, Expired: i.Expired,

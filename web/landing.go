@@ -12,7 +12,7 @@ func (s *Server) showLanding(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.ok(templates.LandingPage(s.page(r), templates.Landing{Plans: planViews(plans), BaseDomain: string(s.Base)}))
+	return r.ok(templates.LandingPage(s.page(r), templates.Landing{Plans: planViews(r.locale.Code(), plans), BaseDomain: string(s.Base)}))
 }
 
 // showLegal shows the operator's own texts.
@@ -21,18 +21,18 @@ func (s *Server) showLegal(r *request) error {
 	return r.ok(templates.LegalPage(s.page(r), templates.Legal{Kind: kind, Text: s.Legal[kind]}))
 }
 
-func planViews(plans []tenant.Plan) []templates.Plan {
+func planViews(language string, plans []tenant.Plan) []templates.Plan {
 	list := make([]templates.Plan, 0, len(plans))
 	for _, plan := range plans {
-		list = append(list, planView(plan))
+		list = append(list, planView(language, plan))
 	}
 	return list
 }
 
-func planView(p tenant.Plan) templates.Plan {
+func planView(language string, p tenant.Plan) templates.Plan {
 	return templates.Plan{
-		ID: string(p.ID), Name: p.Name, Price: priceView(p.Price, p.Price.VAT(p.VATRate), p.VATRate),
-		Seats: p.Quota.Seats, StorageBytes: p.Quota.StorageBytes, Federation: p.Quota.Federation,
+		ID: string(p.ID), Name: p.Name.In(language), Price: priceView(p.Price, p.Price.VAT(p.VATRate), p.VATRate),
+		Seats: p.Quota.Seats, StorageBytes: p.Quota.StorageBytes, Federation: p.Quota.Federation.Allows(tenant.FederationList),
 		Engines: engineNames(p.Engines), Engine: string(first(p.Engines)),
 	}
 }

@@ -107,18 +107,18 @@ func (m MailTexts) server(c controlplane.ServerMail, l *i18n.Locale) (templates.
 	case controlplane.MailSettingsRolledBack:
 		return templates.SettingsRolledBackMail(l, about)
 	case controlplane.MailOrderReceived:
-		return templates.OrderReceivedMail(l, m.order(c))
+		return templates.OrderReceivedMail(l, m.order(l, c))
 	case controlplane.MailPaymentReceived:
-		return templates.PaymentReceivedMail(l, m.order(c))
+		return templates.PaymentReceivedMail(l, m.order(l, c))
 	default:
 		return templates.Mail{}, fmt.Errorf("no words for %s", c.Which)
 	}
 }
 
-func (m MailTexts) order(c controlplane.ServerMail) templates.MailOrder {
+func (m MailTexts) order(l templates.Locale, c controlplane.ServerMail) templates.MailOrder {
 	number := invoiceNumber(c.Order)
 	return templates.MailOrder{
-		ServerName: string(c.Server.ServerName), PlanName: c.Order.Plan.Name, InvoiceNumber: number,
+		ServerName: string(c.Server.ServerName), PlanName: c.Order.Plan.Name.In(l.Code()), InvoiceNumber: number,
 		Price:     priceView(c.Order.Net, c.Order.VAT, c.Order.Plan.VATRate),
 		Recipient: m.Payee.Name, IBAN: m.Payee.IBAN, BIC: m.Payee.BIC, Reference: number,
 		OrderURL: m.PublicURL + paymentPath(c.Server.ID),

@@ -83,7 +83,7 @@ func (s *Server) showMediaDelete(r *request) error {
 		return err
 	}
 	return r.ok(templates.MediaDeletePage(s.page(r), templates.MediaDelete{
-		Server: s.serverView(r.server), Files: fileViews(files), Owner: string(choice.Owner), Page: choice.Offset/controlplane.ItemsPerPage + 1,
+		Server: s.serverView(r, r.server), Files: fileViews(files), Owner: string(choice.Owner), Page: choice.Offset/controlplane.ItemsPerPage + 1,
 	}))
 }
 
@@ -186,7 +186,7 @@ func (s *Server) showMediaWork(r *request) error {
 // mediaFrame is what surrounds a part of the pages about files, with why the part is missing, if err says so.
 func (s *Server) mediaFrame(r *request, part string, err error) (templates.MediaFrame, error) {
 	frame := templates.MediaFrame{
-		Server: s.serverView(r.server), Part: part, Storage: storageView(r.server, nil), Again: r.Request().URL.RequestURI(),
+		Server: s.serverView(r, r.server), Part: part, Storage: storageView(r.server, nil), Again: r.Request().URL.RequestURI(),
 		CanDelete: s.can(r.server, homeserver.DeleteMedia), CanQuarantine: s.can(r.server, homeserver.QuarantineMedia),
 		CanPurge: s.can(r.server, homeserver.PurgeRemoteMedia),
 	}

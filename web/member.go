@@ -54,7 +54,7 @@ func (s *Server) memberPageView(r *request) (templates.OneMember, error) {
 		return templates.OneMember{}, err
 	}
 	return templates.OneMember{
-		Server: s.serverView(r.server), Member: memberView(m), Able: s.abilities(r.server), Manage: manages(r.server),
+		Server: s.serverView(r, r.server), Member: memberView(m), Able: s.abilities(r.server), Manage: manages(r.server),
 	}, nil
 }
 

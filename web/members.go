@@ -59,7 +59,7 @@ func (s *Server) membersView(r *request) (templates.Members, error) {
 		return templates.Members{}, err
 	}
 	vm := templates.Members{
-		Server: s.serverView(r.server), Seats: seatsView(r.server), Query: shown, Total: page.Total, Counts: page.ByState,
+		Server: s.serverView(r, r.server), Seats: seatsView(r.server), Query: shown, Total: page.Total, Counts: page.ByState,
 		SyncedAt: moment(page.SyncedAt), Able: s.abilities(r.server), Manage: manages(r.server),
 	}
 	for _, m := range page.Members {
@@ -236,7 +236,7 @@ func (s *Server) bulkMembers(r *request) error {
 }
 
 func (s *Server) confirmBulk(r *request, action string, who []string) error {
-	vm := templates.BulkConfirm{Server: s.serverView(r.server), Action: action}
+	vm := templates.BulkConfirm{Server: s.serverView(r, r.server), Action: action}
 	for _, localpart := range who {
 		m, err := s.Members.Find(r.ctx(), r.actor(), r.server.ID, localpart)
 		if err != nil {
@@ -255,7 +255,7 @@ func (s *Server) bulkTokens(r *request, who []string) error {
 	if err != nil {
 		return err
 	}
-	vm := templates.MemberTokens{Server: s.serverView(r.server), Back: membersPath(r.server.ID)}
+	vm := templates.MemberTokens{Server: s.serverView(r, r.server), Back: membersPath(r.server.ID)}
 	for _, t := range tokens {
 		vm.Links = append(vm.Links, s.tokenView(t))
 	}

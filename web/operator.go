@@ -44,7 +44,7 @@ func (s *Server) fleetRow(r *request, server controlplane.Server) (templates.Ope
 		return templates.OperatorRow{}, err
 	}
 	row := templates.OperatorRow{
-		ID: string(server.ID), Name: string(server.ServerName), Customer: server.OwnerEmail, PlanName: server.Plan.Name,
+		ID: string(server.ID), Name: string(server.ServerName), Customer: server.OwnerEmail, PlanName: server.Plan.Name.In(r.locale.Code()),
 		Status: string(server.Status), Seats: seatsView(server), Storage: storageView(server, nil),
 	}
 	if len(last) > 0 {
@@ -85,7 +85,7 @@ func (s *Server) fleetServerPage(r *request, status int, server controlplane.Ser
 		return err
 	}
 	vm := templates.OperatorServer{
-		Server: s.serverView(server), Customer: server.OwnerEmail, CustomerID: server.Account, HomeserverURL: s.homeserver(server.Host),
+		Server: s.serverView(r, server), Customer: server.OwnerEmail, CustomerID: server.Account, HomeserverURL: s.homeserver(server.Host),
 		Seats: seatsView(server), Storage: storageView(server, history), Steps: runViews(server, runs, s.Now()), Form: form,
 		Conditions: conditionViews(server.Conditions), FailureDetail: server.FailureText,
 		CanSuspend: server.Status.CanBecome(tenant.Suspended) && server.Status != tenant.Deleting,

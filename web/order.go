@@ -19,7 +19,7 @@ func (s *Server) showPlans(r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.ok(templates.OrderPlanPage(s.page(r), templates.OrderPlan{Plans: planViews(plans), Chosen: r.QueryParam("plan")}))
+	return r.ok(templates.OrderPlanPage(s.page(r), templates.OrderPlan{Plans: planViews(r.locale.Code(), plans), Chosen: r.QueryParam("plan")}))
 }
 
 // showName is the second page: under which name.
@@ -41,7 +41,7 @@ func (s *Server) showName(r *request) error {
 func (s *Server) namePage(r *request, status int, quote controlplane.Quote, form templates.Form) error {
 	p := at(s.page(r), "/order/name?"+query(form).Encode())
 	return r.render(status, templates.OrderNamePage(p, templates.OrderName{
-		Plan: quoteView(quote), BaseDomain: string(s.Base), Form: form,
+		Plan: quoteView(r.locale.Code(), quote), BaseDomain: string(s.Base), Form: form,
 	}))
 }
 
@@ -129,7 +129,7 @@ func (s *Server) confirmPage(r *request, in input, err error) error {
 	}
 	p := at(s.page(r), "/order/confirm?"+query(in.form).Encode())
 	return r.render(status, templates.OrderConfirmPage(p, templates.OrderConfirm{
-		Plan: quoteView(quote), Kind: in.get("kind"), Label: in.get("name"), Domain: in.get("domain"), Host: in.get("host"),
+		Plan: quoteView(r.locale.Code(), quote), Kind: in.get("kind"), Label: in.get("name"), Domain: in.get("domain"), Host: in.get("host"),
 		Name: string(names.ServerName), Localpart: string(admin), AdminID: admin.UserID(names.ServerName),
 		Engine: string(engine), Form: form, Immediate: s.Trial,
 	}))
@@ -210,8 +210,8 @@ func query(form templates.Form) url.Values {
 	return values
 }
 
-func quoteView(q controlplane.Quote) templates.Plan {
-	plan := planView(q.Plan)
+func quoteView(language string, q controlplane.Quote) templates.Plan {
+	plan := planView(language, q.Plan)
 	plan.Price = priceView(q.Net, q.VAT, q.Plan.VATRate)
 	return plan
 }

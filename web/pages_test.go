@@ -208,7 +208,7 @@ func TestMailTexts(t *testing.T) {
 		until := time.Now().Add(time.Hour)
 		server.SuspendedFor, server.DeleteAfter = "payment", &until
 		content := controlplane.ServerMail{Which: which, Server: server, Order: controlplane.OrderView{
-			Number: 7, Net: tenant.Money{Cents: 400, Currency: "EUR"}, VAT: tenant.Money{Cents: 76, Currency: "EUR"}, Plan: tenant.Plan{Name: "Basic", VATRate: 19},
+			Number: 7, Net: tenant.Money{Cents: 400, Currency: "EUR"}, VAT: tenant.Money{Cents: 76, Currency: "EUR"}, Plan: tenant.Plan{Name: tenant.Text{EN: "Basic"}, VATRate: 19},
 		}}
 		want := "werft.hafen.test"
 		check(content, want)

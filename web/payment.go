@@ -33,7 +33,7 @@ func (s *Server) paymentView(r *request) (templates.OrderPayment, error) {
 	number := invoiceNumber(order)
 	return templates.OrderPayment{
 		State: order.Status, ServerID: string(order.Tenant), ServerName: string(r.server.ServerName),
-		PlanName: order.Plan.Name, InvoiceNumber: number, Price: priceView(order.Net, order.VAT, order.Plan.VATRate),
+		PlanName: order.Plan.Name.In(r.locale.Code()), InvoiceNumber: number, Price: priceView(order.Net, order.VAT, order.Plan.VATRate),
 		Recipient: s.Payee.Name, IBAN: s.Payee.IBAN, BIC: s.Payee.BIC, Reference: number,
 	}, nil
 }

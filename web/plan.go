@@ -34,16 +34,16 @@ func (s *Server) planPage(r *request, status int, form templates.Form) error {
 	if err != nil {
 		return err
 	}
-	vm := templates.PlanChange{Server: s.serverView(r.server), Seats: seatsView(r.server), Storage: storageView(r.server, nil), Form: form}
+	vm := templates.PlanChange{Server: s.serverView(r, r.server), Seats: seatsView(r.server), Storage: storageView(r.server, nil), Form: form}
 	for _, plan := range plans {
-		vm.Options = append(vm.Options, planOption(r.server.Plan, plan, r.server.Usage))
+		vm.Options = append(vm.Options, planOption(r.locale.Code(), r.server.Plan, plan, r.server.Usage))
 	}
 	return r.render(status, templates.PlanChangePage(s.page(r), vm))
 }
 
 // planOption says what changing to a plan would be, and what must shrink before.
-func planOption(now, next tenant.Plan, usage tenant.Usage) templates.PlanOption {
-	option := templates.PlanOption{Plan: planView(next), Kind: "upgrade"}
+func planOption(language string, now, next tenant.Plan, usage tenant.Usage) templates.PlanOption {
+	option := templates.PlanOption{Plan: planView(language, next), Kind: "upgrade"}
 	switch {
 	case next.ID == now.ID:
 		option.Kind = "current"

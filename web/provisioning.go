@@ -24,7 +24,7 @@ func (s *Server) provisioningView(r *request) (templates.Provisioning, error) {
 	}
 	now := s.Now()
 	return templates.Provisioning{
-		Server: s.serverView(r.server), Steps: progress(r.server, runs, now), Ready: r.server.ActiveAt != nil,
+		Server: s.serverView(r, r.server), Steps: progress(r.server, runs, now), Ready: r.server.ActiveAt != nil,
 		Failed: stuck(r.server), Elapsed: elapsed(r.server, runs, now), EventsURL: eventsURL(r.server.ID, viewProvisioning),
 	}, nil
 }

@@ -15,7 +15,7 @@ func roomsPath(id tenant.ID) string { return serverPath(id) + "/rooms" }
 
 // showRooms lists the rooms as the homeserver has them now.
 func (s *Server) showRooms(r *request) error {
-	vm := templates.Rooms{Server: s.serverView(r.server), Search: r.QueryParam("q"), Sort: r.QueryParam("sort")}
+	vm := templates.Rooms{Server: s.serverView(r, r.server), Search: r.QueryParam("q"), Sort: r.QueryParam("sort")}
 	if !slices.Contains(templates.RoomSorts, vm.Sort) {
 		vm.Sort = templates.RoomSorts[0]
 	}
@@ -129,7 +129,7 @@ func (s *Server) roomPage(r *request, status int, vm templates.RoomDetail) error
 	if err != nil {
 		return err
 	}
-	vm.Server, vm.Room = s.serverView(r.server), roomView(room, deletions)
+	vm.Server, vm.Room = s.serverView(r, r.server), roomView(room, deletions)
 	vm.CanDelete, vm.Typed = s.can(r.server, homeserver.DeleteRoom), controlplane.TypedFor(room)
 	return r.render(status, templates.RoomPage(s.page(r), vm))
 }

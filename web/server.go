@@ -17,7 +17,7 @@ func (s *Server) showServers(r *request) error {
 	list := templates.ServerList{}
 	for _, server := range servers {
 		card := templates.ServerCard{
-			Server: s.serverView(server), Seats: seatsView(server), Storage: storageView(server, nil), URL: serverPath(server.ID),
+			Server: s.serverView(r, server), Seats: seatsView(server), Storage: storageView(server, nil), URL: serverPath(server.ID),
 		}
 		if server.Role != controlplane.Owner {
 			card.Role = string(server.Role)
@@ -69,7 +69,7 @@ func (s *Server) readyPage(r *request, link string) error {
 	}
 	p := at(s.page(r), serverPath(r.server.ID)+"/ready")
 	return r.ok(templates.ReadyPage(p, templates.Ready{
-		Server: s.serverView(r.server), HomeserverURL: s.homeserver(r.server.Host),
+		Server: s.serverView(r, r.server), HomeserverURL: s.homeserver(r.server.Host),
 		AdminID: r.server.FirstAdmin.UserID(r.server.ServerName), SetPasswordURL: link, Trial: s.Trial,
 	}))
 }
@@ -82,10 +82,10 @@ func (s *Server) homeserver(host tenant.Domain) string {
 	return "https://" + string(host) + ":" + strconv.Itoa(s.HTTPSPort)
 }
 
-func (s *Server) serverView(server controlplane.Server) templates.Server {
+func (s *Server) serverView(r *request, server controlplane.Server) templates.Server {
 	view := templates.Server{
 		ID: string(server.ID), Name: string(server.ServerName), Host: string(server.Host), Status: string(server.Status),
-		Plan: planView(server.Plan), CreatedAt: server.CreatedAt, OwnDomain: server.OwnDomain, Failure: server.FailureCode, Stuck: stuck(server),
+		Plan: planView(r.locale.Code(), server.Plan), CreatedAt: server.CreatedAt, OwnDomain: server.OwnDomain, Failure: server.FailureCode, Stuck: stuck(server),
 		DeleteAt: moment(server.DeleteAfter), Pages: s.pagesOf(server),
 	}
 	view.Plan.Engine = string(server.Engine)
@@ -112,12 +112,12 @@ func (s *Server) engineView(name tenant.EngineName) templates.Engine {
 func stuck(server controlplane.Server) bool { return server.FailureCode != "" && server.RetryAt == nil }
 
 func seatsView(server controlplane.Server) templates.Seats {
-	return templates.Seats{Used: server.Usage.Seats, Limit: server.Plan.Quota.Seats}
+	return templates.Seats{Used: server.Usage.Seats, Limit: server.Quota.Seats}
 }
 
 func storageView(server controlplane.Server, history []controlplane.UsagePoint) templates.Storage {
 	view := templates.Storage{
-		Database: server.Usage.DatabaseBytes, Media: server.Usage.MediaBytes, Limit: server.Plan.Quota.StorageBytes,
+		Database: server.Usage.DatabaseBytes, Media: server.Usage.MediaBytes, Limit: server.Quota.StorageBytes,
 		MeasuredAt: moment(server.MeasuredAt),
 	}
 	for _, point := range history {

@@ -128,14 +128,14 @@ func (s *Server) settingsView(r *request) (templates.Settings, error) {
 		return templates.Settings{}, err
 	}
 	vm := templates.Settings{
-		Server: s.serverView(r.server),
+		Server: s.serverView(r, r.server),
 		Able: templates.SettingsAble{
 			Engine:   engineName(r.server.Engine),
 			Previews: s.can(r.server, homeserver.URLPreviews), Retention: s.can(r.server, homeserver.Retention),
 			Directory: s.can(r.server, homeserver.RoomDirectory), Encryption: s.can(r.server, homeserver.DefaultEncryption),
 			OutboundList: s.can(r.server, homeserver.OutboundPartners),
 		},
-		Plan:     templates.SettingsPlan{Federation: r.server.Plan.Quota.Federation, UploadBytes: r.server.Plan.Quota.UploadBytes},
+		Plan:     templates.SettingsPlan{Federation: r.server.Quota.Federation.Allows(tenant.FederationList), UploadBytes: r.server.Quota.UploadBytes},
 		Writable: r.server.Status == tenant.Active && r.server.Role.May(controlplane.ManageSettings),
 	}
 	if len(picture.Image) > 0 {
@@ -173,7 +173,7 @@ func settingsValues(server controlplane.Server) map[string]string {
 	if s.RetentionDays > 0 {
 		values["retention_days"] = strconv.Itoa(s.RetentionDays)
 	}
-	if s.UploadBytes < server.Plan.Quota.UploadBytes {
+	if s.UploadBytes < server.Quota.UploadBytes {
 		values["upload_bytes"] = strconv.FormatInt(s.UploadBytes/megabyte, 10)
 	}
 	var names []string

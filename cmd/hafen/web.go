@@ -107,7 +107,7 @@ func webConfig(s settings, w webSettings, base tenant.Domain, addresses []netip.
 			Store: store, Hasher: controlplane.NewArgon2id(), Texts: web.MailTexts{PublicURL: s.publicURL(), Payee: w.payee()},
 		}),
 		Orders: controlplane.NewOrders(controlplane.OrdersConfig{
-			Store: store, Billing: billing.Invoice{AcceptAtOnce: !s.Production}, Base: base, Registrable: dns.Registrable,
+			Store: store, Billing: billing.Invoices{AcceptAtOnce: !s.Production}, Base: base, Registrable: dns.Registrable,
 			Records: func(claim controlplane.DomainClaim) []tenant.Record { return dns.Records(s.wanted(claim, addresses)) },
 		}),
 		Servers: servers,

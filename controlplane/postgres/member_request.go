@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	lockSeats    = `select status, plan_id from tenants where id = $1 for update`
-	countSeats   = `select p.seats, seats_used($1) from plans p where p.id = $2`
+	lockSeats    = `select status from tenants where id = $1 for update`
+	countSeats   = `select p.seats + t.extra_seats, seats_used($1) from tenants t join plans p on p.id = t.plan_id where t.id = $1`
 	findMember   = `select state from members where tenant_id = $1 and localpart = $2`
 	insertMember = `insert into members (tenant_id, localpart, display_name, state) values ($1, $2, $3, 'reserved')`
 	setMember    = `update members set state = $3 where tenant_id = $1 and localpart = $2`
@@ -35,15 +35,13 @@ func (s *Store) RequestMember(ctx context.Context, r controlplane.MemberRequest)
 func freeSeats(ctx context.Context, tx pgx.Tx, id tenant.ID) (int, error) {
 	var (
 		status      tenant.Status
-		plan        tenant.PlanID
 		seats, used int
 	)
-	if err := tx.QueryRow(ctx, lockSeats, id).Scan(&status, &plan); err != nil {
+	if err := tx.QueryRow(ctx, lockSeats, id).Scan(&status); err != nil {
 		return 0, err
 	}
-	// Counted by a statement of its own: one that waited for the lock still sees the other rows of before its wait, and a
-	// plan joined to a tenant that changed it meanwhile would not be found at all.
-	if err := tx.QueryRow(ctx, countSeats, id, plan).Scan(&seats, &used); err != nil {
+	// Counted by a statement of its own: one that waited for the lock still sees the other rows of before its wait.
+	if err := tx.QueryRow(ctx, countSeats, id).Scan(&seats, &used); err != nil {
 		return 0, err
 	}
 	if status != tenant.Active {

@@ -15,12 +15,12 @@ import (
 
 const specColumns = `
 	t.id, t.number, t.server_name, t.host, t.engine, t.image, t.first_admin, t.status, t.wanted, t.failures,
-	t.status = 'deleting' and t.delete_after <= now(), t.settings, ` + planColumns
+	t.status = 'deleting' and t.delete_after <= now(), t.settings, t.extra_seats, t.extra_storage_bytes, t.restricted, ` + planColumns
 
-func specFields(c *controlplane.Claim, over **bool, settings *[]byte, plan *tenant.Plan) []any {
+func specFields(c *controlplane.Claim, over **bool, settings *[]byte, extra *tenant.Quota, plan *tenant.Plan) []any {
 	return append([]any{
 		&c.Spec.ID, &c.Spec.Number, &c.Spec.ServerName, &c.Spec.Host, &c.Spec.Engine, &c.Spec.Image, &c.Spec.FirstAdmin,
-		&c.Status, &c.Wanted, &c.Failures, over, settings,
+		&c.Status, &c.Wanted, &c.Failures, over, settings, &extra.Seats, &extra.StorageBytes, &c.Spec.Restricted,
 	}, planFields(plan)...)
 }
 
@@ -29,17 +29,18 @@ func scanClaim(row pgx.CollectableRow) (controlplane.Claim, error) {
 		c        controlplane.Claim
 		over     *bool
 		settings []byte
+		extra    tenant.Quota
 		plan     tenant.Plan
 	)
-	err := row.Scan(specFields(&c, &over, &settings, &plan)...)
+	err := row.Scan(specFields(&c, &over, &settings, &extra, &plan)...)
 	if err != nil {
 		return c, err
 	}
-	if c.Spec.Settings, err = readSettings(settings, plan.Quota); err != nil {
+	c.Spec.Limits, c.Spec.Quota = plan.Limits, plan.Quota.Plus(extra)
+	if c.Spec.Settings, err = readSettings(settings, c.Spec.Quota); err != nil {
 		return c, err
 	}
 	c.Spec.Goal = c.Status.Goal(over != nil && *over)
-	c.Spec.Limits, c.Spec.Quota = plan.Limits, plan.Quota
 	return c, nil
 }
 

@@ -17,7 +17,7 @@ const serverColumns = `
 	t.id, t.account_id, a.email, t.server_name, t.host, d.tenant_id is not null, t.engine, t.status, coalesce(t.suspended_for, ''),
 	t.first_admin, t.language, t.failure_code, t.failure_detail, nullif(t.retry_at, 'infinity'), t.reconciled >= t.wanted,
 	t.created_at, t.active_at, t.delete_after,
-	seats_used(t.id),
+	seats_used(t.id), t.extra_seats, t.extra_storage_bytes, t.restricted,
 	coalesce(u.database_bytes, 0), coalesce(u.media_bytes, 0), u.measured_at, t.settings, ` + planColumns
 
 const serverTables = `
@@ -29,17 +29,19 @@ func scanServer(row pgx.CollectableRow) (controlplane.Server, error) {
 	var (
 		s        controlplane.Server
 		settings []byte
+		extra    tenant.Quota
 	)
 	err := row.Scan(append([]any{
 		&s.ID, &s.Account, &s.OwnerEmail, &s.ServerName, &s.Host, &s.OwnDomain, &s.Engine, &s.Status, &s.SuspendedFor,
 		&s.FirstAdmin, &s.Language, &s.FailureCode, &s.FailureText, &s.RetryAt, &s.Settled,
 		&s.CreatedAt, &s.ActiveAt, &s.DeleteAfter,
-		&s.Usage.Seats, &s.Usage.DatabaseBytes, &s.Usage.MediaBytes, &s.MeasuredAt, &settings,
+		&s.Usage.Seats, &extra.Seats, &extra.StorageBytes, &s.Restricted, &s.Usage.DatabaseBytes, &s.Usage.MediaBytes, &s.MeasuredAt, &settings,
 	}, planFields(&s.Plan)...)...)
 	if err != nil {
 		return s, err
 	}
-	s.Settings, err = readSettings(settings, s.Plan.Quota)
+	s.Quota = s.Plan.Quota.Plus(extra)
+	s.Settings, err = readSettings(settings, s.Quota)
 	return s, err
 }
 

@@ -49,12 +49,12 @@ func newWorld(t *testing.T) *world {
 	w := &world{T: t, ctx: t.Context(), pool: pool, store: store}
 	w.anna = w.account("anna@example.org")
 	config := controlplane.OrdersConfig{
-		Store: store, Billing: billing.Invoice{AcceptAtOnce: true}, Base: "hafen.test",
+		Store: store, Billing: billing.Invoices{AcceptAtOnce: true}, Base: "hafen.test",
 		Registrable: func(tenant.Domain) error { return nil },
 		Records:     func(controlplane.DomainClaim) []tenant.Record { return []tenant.Record{{Kind: tenant.RecordTXT}} },
 	}
 	w.orders = controlplane.NewOrders(config)
-	config.Billing = billing.Invoice{}
+	config.Billing = billing.Invoices{}
 	w.unpaid = controlplane.NewOrders(config)
 	return w
 }

@@ -36,9 +36,9 @@ insert into usage (tenant_id, measured_at, database_bytes, media_bytes)
 select id, $2, $3, $4 from tenants where id = $1 and status <> 'deleted' on conflict do nothing`
 	recordWithinQuota = `
 with state as (
-	select t.id, case when $2 > p.storage_bytes then 'storage' when $2 >= p.storage_bytes / 10 * 9 then 'storage_90'
-		when $2 >= p.storage_bytes / 10 * 8 then 'storage_80' else '' end as code, $2 <= p.storage_bytes as ok
-	from tenants t join plans p on p.id = t.plan_id where t.id = $1 and t.status <> 'deleted')
+	select t.id, case when $2 > q.bytes then 'storage' when $2 >= q.bytes / 10 * 9 then 'storage_90'
+		when $2 >= q.bytes / 10 * 8 then 'storage_80' else '' end as code, $2 <= q.bytes as ok
+	from tenants t join plans p on p.id = t.plan_id cross join lateral (select p.storage_bytes + t.extra_storage_bytes as bytes) q where t.id = $1 and t.status <> 'deleted')
 insert into conditions (tenant_id, kind, ok, code) select id, 'within_quota', ok, code from state
 on conflict (tenant_id, kind) do update set ok = excluded.ok, code = excluded.code,
 	since = case when conditions.ok = excluded.ok then conditions.since else now() end
