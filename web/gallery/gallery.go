@@ -71,7 +71,19 @@ func Handler() http.Handler {
 			mux.Handle("GET /"+language+"/"+e.Name, show(e, language))
 		}
 	}
-	return mux
+	return still(mux)
+}
+
+// still keeps a page as it is: those that ask every second what is new are told that nothing is. They wait for an answer to
+// be shown, and a slow browser would otherwise find none, or the whole page once more inside of it.
+func still(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Hx-Request") != "" {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func show(e Entry, language string) http.Handler {

@@ -163,3 +163,17 @@ func TestAssetsAreServed(t *testing.T) {
 		t.Errorf("an outdated address answers %d", w.Code)
 	}
 }
+
+// A page that asks what is new stays as it is: the gallery has no server behind it.
+func TestPagesThatAskAreToldNothing(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/de/members-full", "/servers/t7k2m9/members"} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.Header.Set("HX-Request", "true")
+		Handler().ServeHTTP(w, r)
+		if w.Code != http.StatusNoContent {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}
