@@ -148,6 +148,9 @@ func (p *Provisioner) createContainer(ctx context.Context, spec tenant.Spec) err
 	if err := p.database.Limit(ctx, spec.ID, spec.Limits.DatabaseConnections); err != nil {
 		return err
 	}
+	if err := p.files.limit(spec); err != nil {
+		return err
+	}
 	return p.docker.Create(ctx, docker.Profile{
 		Spec: spec, Command: engine.Describe().Command,
 		ConfigDir: p.files.config(spec.ID), DataDir: p.files.own(spec.ID), SocketDir: p.files.sockets(spec.ID),
@@ -171,7 +174,7 @@ func (p *Provisioner) updateLimits(ctx context.Context, spec tenant.Spec) error 
 	if err := p.database.Limit(ctx, spec.ID, spec.Limits.DatabaseConnections); err != nil {
 		return err
 	}
-	if err := p.writeFiles(ctx, spec); err != nil {
+	if err := p.writeFiles(ctx, spec); err != nil { // and the volume's limit
 		return err
 	}
 	return p.docker.UpdateLimits(ctx, spec.ID, spec.Limits)
@@ -285,7 +288,7 @@ func (p *Provisioner) dropDatabase(ctx context.Context, spec tenant.Spec) error 
 }
 
 func (p *Provisioner) removeFiles(_ context.Context, spec tenant.Spec) error {
-	return p.files.remove(spec.ID)
+	return p.files.remove(spec.ID, spec.Number)
 }
 
 func (p *Provisioner) removeCertificate(ctx context.Context, spec tenant.Spec) error {

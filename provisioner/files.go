@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"hafen/provisioner/disk"
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
 )
@@ -27,6 +28,7 @@ import (
 type files struct {
 	data, run string
 	group     int
+	volumes   *disk.Volumes
 }
 
 // The manifest says that the configuration is complete, and of which revision. Written last, removed first. It has the
@@ -139,6 +141,12 @@ func (f files) makeDirectories(spec tenant.Spec, dataDirs []string) error {
 	if err := directory(f.config(id), uid, uid, 0o500); err != nil {
 		return err
 	}
+	if err := f.volumes.Make(f.own(id), spec.Number); err != nil {
+		return err
+	}
+	if err := f.limit(spec); err != nil {
+		return err
+	}
 	for _, dir := range append([]string{f.own(id)}, under(f.own(id), dataDirs)...) {
 		if err := directory(dir, uid, uid, 0o700); err != nil {
 			return err
@@ -146,6 +154,23 @@ func (f files) makeDirectories(spec tenant.Spec, dataDirs []string) error {
 	}
 	// Set-group-id: the socket made here belongs to the edge's group.
 	return directory(f.sockets(id), uid, f.group, 0o750|fs.ModeSetgid)
+}
+
+// limit bounds the tenant's volume.
+func (f files) limit(spec tenant.Spec) error {
+	if spec.Limits.DiskBytes == 0 {
+		return nil // a server that makes a template
+	}
+	return f.volumes.Limit(f.own(spec.ID), spec.Number, spec.Limits.DiskBytes)
+}
+
+// limited is the bound of the tenant's volume; where the file system has none, what is wanted is as good as there.
+func (f files) limited(spec tenant.Spec) (int64, error) {
+	if _, can := f.volumes.Limits(); !can {
+		return spec.Limits.DiskBytes, nil
+	}
+	bytes, _, err := f.volumes.Limited(f.data, spec.Number)
+	return bytes, err
 }
 
 // directory makes a directory, or corrects owner and mode of one that is there. Its parent is ours or has just been
@@ -189,9 +214,12 @@ func writeFile(path string, content []byte, mode fs.FileMode, owner int) error {
 }
 
 // remove takes everything away. os.RemoveAll removes symbolic links themselves and never goes through one.
-func (f files) remove(id tenant.ID) error {
+func (f files) remove(id tenant.ID, number int) error {
 	if err := os.Remove(filepath.Join(f.config(id), manifestName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the manifest: %w", err)
+	}
+	if err := f.volumes.Remove(f.own(id), number); err != nil {
+		return fmt.Errorf("remove the tenant's volume: %w", err)
 	}
 	for _, dir := range []string{f.home(id), f.sockets(id)} {
 		if err := os.RemoveAll(dir); err != nil {

@@ -29,6 +29,7 @@ func (p *Provisioner) Observe(ctx context.Context, spec tenant.Spec) (tenant.Obs
 		o         tenant.Observed
 		container docker.Container
 		state     database.State
+		volume    int64
 		about     = engine.Describe()
 	)
 	group, ctx := errgroup.WithContext(ctx)
@@ -44,9 +45,13 @@ func (p *Provisioner) Observe(ctx context.Context, spec tenant.Spec) (tenant.Obs
 		return err
 	})
 	group.Go(func() (err error) {
-		if o.Files, err = p.files.revision(spec.ID, about.DataDirs); err == nil {
-			o.Leftovers, err = p.files.leftovers(spec.ID)
+		if o.Files, err = p.files.revision(spec.ID, about.DataDirs); err != nil {
+			return err
 		}
+		if o.Leftovers, err = p.files.leftovers(spec.ID); err != nil {
+			return err
+		}
+		volume, err = p.files.limited(spec)
 		return err
 	})
 	group.Go(func() (err error) {
@@ -63,7 +68,7 @@ func (p *Provisioner) Observe(ctx context.Context, spec tenant.Spec) (tenant.Obs
 	o.Role, o.Database = state.Role, state.Database
 	o.Container, o.Revision, o.Limits = container.State, container.Revision, container.Limits
 	if o.Container != tenant.ContainerAbsent {
-		o.Limits.DatabaseConnections = state.Connections
+		o.Limits.DatabaseConnections, o.Limits.DiskBytes = state.Connections, volume
 	}
 	return o, nil
 }

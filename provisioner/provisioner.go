@@ -16,11 +16,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
 
 	"hafen/provisioner/database"
+	"hafen/provisioner/disk"
 	"hafen/provisioner/docker"
 	"hafen/provisioner/firewall"
 	"hafen/provisioner/network"
@@ -88,10 +90,18 @@ func New(ctx context.Context, c Config) (*Provisioner, error) {
 	if c.At == nil {
 		c.At = func(tenant.Step, bool) {}
 	}
+	data := filepath.Join(c.DataDir, "tenants")
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, fmt.Errorf("provisioner: make the tenants' directory: %w", err)
+	}
+	volumes, err := disk.Detect(data)
+	if err != nil {
+		return nil, fmt.Errorf("provisioner: %w", err)
+	}
 	p := &Provisioner{
 		config: c, engines: map[tenant.EngineName]homeserver.Engine{},
 		docker: engine, database: cluster, firewall: firewall.New(c.Network),
-		files: files{data: filepath.Join(c.DataDir, "tenants"), run: c.RunDir, group: c.SocketGroup},
+		files: files{data: data, run: c.RunDir, group: c.SocketGroup, volumes: volumes},
 		taken: make(chan struct{}, 1), swept: new(atomic.Bool),
 	}
 	for _, e := range c.Engines {
@@ -121,6 +131,9 @@ func (p *Provisioner) Close() error {
 	p.database.Close()
 	return p.docker.Close()
 }
+
+// Volumes says whether tenants' volumes are limited on the disk; if not, why.
+func (p *Provisioner) Volumes() (why string, limited bool) { return p.files.volumes.Limits() }
 
 // Backend is where the tenant's homeserver listens, as the edge wants it: "unix:" and a path.
 func (p *Provisioner) Backend(spec tenant.Spec) string { return "unix:" + p.files.socket(spec.ID) }

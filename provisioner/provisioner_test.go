@@ -37,10 +37,10 @@ type site struct {
 // newSite makes an installation that shares nothing with any other, and removes it at the end.
 func newSite(t testing.TB) *site {
 	t.Helper()
-	return newSiteOn(t, testPlan())
+	return newSiteOn(t, testPlan(), t.TempDir())
 }
 
-func newSiteOn(t testing.TB, plan network.Plan) *site {
+func newSiteOn(t testing.TB, plan network.Plan, data string) *site {
 	t.Helper()
 	cluster := pgtest.Cluster(t)
 	s := &site{memory: fake.NewPorts(), docker: dockerClient(t)}
@@ -50,7 +50,7 @@ func newSiteOn(t testing.TB, plan network.Plan) *site {
 	installation := "test-" + string(tenant.NewID())
 	s.config = provisioner.Config{
 		Installation: installation,
-		DataDir:      t.TempDir(), RunDir: shortDir(t),
+		DataDir:      data, RunDir: shortDir(t),
 		Database: database.Config{DSN: cluster.DSN, SocketDir: cluster.SocketDir},
 		Network:  plan,
 		Engines:  []homeserver.Engine{dendrite.Engine{}, synapse.Engine{}},

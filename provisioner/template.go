@@ -169,7 +169,7 @@ func (p *Provisioner) removeBuilder(ctx context.Context, id tenant.ID) error {
 	if err := p.docker.Remove(ctx, id); err != nil {
 		return err
 	}
-	return p.files.remove(id)
+	return p.files.remove(id, 0)
 }
 
 // draft keeps the secrets of a server that nobody will ever reach.

@@ -76,6 +76,11 @@ func (a Addon) Goes(p Plan) bool {
 	return a.Price.Currency == p.Price.Currency && (len(a.Plans) == 0 || slices.Contains(a.Plans, p.Slug))
 }
 
+// Floor is the size a tenant's volume may reach whatever anybody does. The quota is kept at the edge; this is for a
+// homeserver that writes without being asked: a quarter more and a gigabyte, for what lies beside members' files, copies of
+// other servers' files, queues, uploads under way.
+func (q Quota) Floor() int64 { return q.StorageBytes + q.StorageBytes/4 + 1_000_000_000 }
+
 // Plus is a quota with more seats and storage; the rest of extra is not read.
 func (q Quota) Plus(extra Quota) Quota {
 	q.Seats += extra.Seats
@@ -116,6 +121,7 @@ type Limits struct {
 	CPUMillis           int // thousandths of a core
 	PIDs                int
 	DatabaseConnections int
+	DiskBytes           int64 // of the tenant's volume, where the file system can hold it to that; see Quota.Floor
 }
 
 // Usage is what a customer uses.

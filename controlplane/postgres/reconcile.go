@@ -37,6 +37,7 @@ func scanClaim(row pgx.CollectableRow) (controlplane.Claim, error) {
 		return c, err
 	}
 	c.Spec.Limits, c.Spec.Quota = plan.Limits, plan.Quota.Plus(extra)
+	c.Spec.Limits.DiskBytes = c.Spec.Quota.Floor()
 	if c.Spec.Settings, err = readSettings(settings, c.Spec.Quota); err != nil {
 		return c, err
 	}

@@ -263,7 +263,7 @@ func Spec() tenant.Spec {
 	name := tenant.MustDomain("name-" + string(id) + ".example.org")
 	return tenant.Spec{
 		ID: id, Number: 1, ServerName: name, Host: name, Engine: tenant.Dendrite, Goal: tenant.GoalRun,
-		Limits:   tenant.Limits{MemoryBytes: 256 << 20, CPUMillis: 1000, PIDs: 256, DatabaseConnections: 10},
+		Limits:   tenant.Limits{MemoryBytes: 256 << 20, CPUMillis: 1000, PIDs: 256, DatabaseConnections: 10, DiskBytes: 2 << 30},
 		Quota:    tenant.Quota{Seats: 5, StorageBytes: 1 << 30, UploadBytes: 50 << 20},
 		Settings: tenant.Settings{Federation: tenant.FederationOff, UploadBytes: 50 << 20},
 		Contact:  "mailto:help@example.org", FirstAdmin: "anna",

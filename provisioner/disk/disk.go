@@ -23,14 +23,23 @@ type Volumes struct {
 	why   string
 }
 
+// Capable reports whether the file system of a directory can keep limits.
+func Capable(root string) (bool, error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(root, &stat); err != nil {
+		return false, fmt.Errorf("look at the file system of %s: %w", root, err)
+	}
+	return stat.Type == unix.BTRFS_SUPER_MAGIC, nil
+}
+
 // Detect finds out what the file system of a directory can do, and switches its accounting on where it was off. The
 // directory must exist.
 func Detect(root string) (*Volumes, error) {
-	var stat unix.Statfs_t
-	if err := unix.Statfs(root, &stat); err != nil {
-		return nil, fmt.Errorf("look at the file system of %s: %w", root, err)
+	capable, err := Capable(root)
+	if err != nil {
+		return nil, err
 	}
-	if stat.Type != unix.BTRFS_SUPER_MAGIC {
+	if !capable {
 		return &Volumes{root: root, why: "only btrfs is used for limits"}, nil
 	}
 	if err := enable(root); err != nil {

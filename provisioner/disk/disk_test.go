@@ -3,13 +3,12 @@ package disk_test
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"hafen/internal/btrfstest"
 	"hafen/provisioner/disk"
 )
 
@@ -21,7 +20,7 @@ const (
 
 func TestAVolumeEndsAtItsLimit(t *testing.T) {
 	t.Parallel()
-	root := btrfs(t)
+	root := btrfstest.Mount(t, 512*mega)
 	volumes, err := disk.Detect(root)
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +75,7 @@ func TestAVolumeEndsAtItsLimit(t *testing.T) {
 // Any process may make subvolumes where it may write; they must not lead out of the limit.
 func TestAVolumeInsideCounts(t *testing.T) {
 	t.Parallel()
-	root := btrfs(t)
+	root := btrfstest.Mount(t, 512*mega)
 	volumes, err := disk.Detect(root)
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +88,7 @@ func TestAVolumeInsideCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	inside := filepath.Join(mine, "inside")
-	run(t, "btrfs", "subvolume", "create", inside)
+	btrfstest.Subvolume(t, inside)
 	if err := fill(filepath.Join(inside, "a"), 64); !errors.Is(err, unix.EDQUOT) {
 		t.Errorf("64 MB into a subvolume inside 16: %v", err)
 	}
@@ -136,33 +135,4 @@ func fill(path string, megabytes int) error {
 		}
 	}
 	return file.Sync()
-}
-
-// btrfs mounts a file system of its own.
-func btrfs(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	image, mount := filepath.Join(dir, "image"), filepath.Join(dir, "mount")
-	file, err := os.Create(image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(file.Truncate(512*mega), file.Close(), os.Mkdir(mount, 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	run(t, "mkfs.btrfs", "-q", image)
-	run(t, "mount", "-o", "loop", image, mount)
-	t.Cleanup(func() {
-		if err := syscall.Unmount(mount, 0); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
-	return mount
-}
-
-func run(t *testing.T, name string, args ...string) {
-	t.Helper()
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
-	}
 }
