@@ -161,7 +161,7 @@ func (f files) limit(spec tenant.Spec) error {
 	if spec.Limits.DiskBytes == 0 {
 		return nil // a server that makes a template
 	}
-	return f.volumes.Limit(f.own(spec.ID), spec.Number, spec.Limits.DiskBytes)
+	return f.volumes.Limit(spec.Number, spec.Limits.DiskBytes)
 }
 
 // limited is the bound of the tenant's volume; where the file system has none, what is wanted is as good as there.
@@ -169,7 +169,7 @@ func (f files) limited(spec tenant.Spec) (int64, error) {
 	if _, can := f.volumes.Limits(); !can {
 		return spec.Limits.DiskBytes, nil
 	}
-	bytes, _, err := f.volumes.Limited(f.data, spec.Number)
+	bytes, _, err := f.volumes.Limited(spec.Number)
 	return bytes, err
 }
 
@@ -184,8 +184,17 @@ func directory(path string, uid, gid int, mode fs.FileMode) error {
 		return err
 	}
 	defer opened.Close()
-	if err := opened.Chown(uid, gid); err != nil {
+	info, err := opened.Stat()
+	if err != nil {
 		return err
+	}
+	// What is right is left alone: in a volume that is full, even this would be refused.
+	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || int(stat.Uid) != uid || int(stat.Gid) != gid {
+		if err := opened.Chown(uid, gid); err != nil {
+			return err
+		}
+	} else if info.Mode() == mode|fs.ModeDir {
+		return nil
 	}
 	return opened.Chmod(mode)
 }

@@ -39,7 +39,7 @@ func (c doctorCommand) checks() []check {
 	} else {
 		checks = append(checks, postgresCheck(c.cluster(nil).Dir), socketCheck(c.databaseSocket()))
 	}
-	checks = append(checks, dataCheck(c.Data), diskCheck(c.Data), firewallCheck("nft"), bridgeCheck("/proc/sys/net/bridge"))
+	checks = append(checks, dataCheck(c.Data), diskCheck(c.Data), floorCheck(c.Data), firewallCheck("nft"), bridgeCheck("/proc/sys/net/bridge"))
 	for _, port := range []int{c.HTTPPort, c.HTTPSPort, c.FederationPort} {
 		checks = append(checks, portCheck(port))
 	}

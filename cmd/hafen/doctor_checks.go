@@ -19,6 +19,7 @@ import (
 
 	"hafen/images"
 	"hafen/provisioner/cluster"
+	"hafen/provisioner/disk"
 )
 
 func rootCheck(uid int) check {
@@ -152,16 +153,33 @@ const enoughDisk = 3 << 30
 func diskCheck(dir string) check {
 	return check{"disk", func(context.Context) (string, error) {
 		existing := nearest(dir)
-		var disk syscall.Statfs_t
-		if err := syscall.Statfs(existing, &disk); err != nil {
+		var stat syscall.Statfs_t
+		if err := syscall.Statfs(existing, &stat); err != nil {
 			return "", ailment{wrong: fmt.Sprintf("measure %s: %v", existing, err), mend: "choose another directory in HAFEN_DATA"}
 		}
-		free := disk.Bavail * uint64(disk.Bsize)
+		free := stat.Bavail * uint64(stat.Bsize)
 		said := fmt.Sprintf("%.1f GB free below %s", float64(free)/(1<<30), existing)
 		if free < enoughDisk {
 			return "", ailment{wrong: fmt.Sprintf("only %s, Hafen wants %d", said, enoughDisk>>30), mend: "docker system prune, or another directory in HAFEN_DATA"}
 		}
 		return said, nil
+	}}
+}
+
+func floorCheck(dir string) check {
+	return check{"disk limits", func(context.Context) (string, error) {
+		existing := nearest(dir)
+		capable, err := disk.Capable(existing)
+		if err != nil {
+			return "", ailment{wrong: err.Error(), mend: "choose another directory in HAFEN_DATA"}
+		}
+		if !capable {
+			return "", ailment{
+				wrong: existing + " is not on btrfs: a server that writes without being asked is held by nothing but the disk's end",
+				mend:  "put HAFEN_DATA on btrfs", hint: true,
+			}
+		}
+		return "btrfs keeps each server's volume below its floor", nil
 	}}
 }
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hafen/images"
+	"hafen/internal/btrfstest"
 	"hafen/internal/pgtest"
 )
 
@@ -114,6 +115,17 @@ func TestDisk(t *testing.T) {
 	}
 	defer unix.Unmount(dir, unix.MNT_DETACH)
 	ill(t, diskCheck(filepath.Join(dir, "not", "yet")), "only 0.0 GB free")
+}
+
+func TestDiskLimits(t *testing.T) {
+	t.Parallel()
+	healthy(t, floorCheck(filepath.Join(btrfstest.Mount(t, 256<<20), "not", "yet")), "btrfs")
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+		t.Fatalf("mount a file system without limits: %v", err)
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	ill(t, floorCheck(dir), "put HAFEN_DATA on btrfs")
 }
 
 func TestFirewall(t *testing.T) {

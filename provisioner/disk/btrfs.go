@@ -101,25 +101,27 @@ func subvolume(path string) (uint64, error) {
 	return args.tree, nil
 }
 
+// What follows is asked of the whole file system, by its top: within a volume that is full, the kernel refuses even these.
+
 // join puts a subvolume's own group into a tenant's.
-func join(path string, id, group uint64) error {
-	err := ioctl(path, ioctlQgroupCreate, &[2]uint64{1, group})
+func join(root string, id, group uint64) error {
+	err := ioctl(root, ioctlQgroupCreate, &[2]uint64{1, group})
 	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("make a quota group: %w", err)
 	}
-	err = ioctl(path, ioctlQgroupAssign, &[3]uint64{1, id, group})
+	err = ioctl(root, ioctlQgroupAssign, &[3]uint64{1, id, group})
 	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("put the volume into its quota group: %w", err)
 	}
 	return nil
 }
 
-func limit(path string, group, bytes uint64) error {
-	return ioctl(path, ioctlQgroupLimit, &[6]uint64{group, limitReferred, bytes})
+func limit(root string, group, bytes uint64) error {
+	return ioctl(root, ioctlQgroupLimit, &[6]uint64{group, limitReferred, bytes})
 }
 
-func limited(path string, group uint64) (uint64, bool, error) {
-	item, ok, err := search(path, 0, qgroupLimitKey, group)
+func limited(root string, group uint64) (uint64, bool, error) {
+	item, ok, err := search(root, 0, qgroupLimitKey, group)
 	if err != nil || !ok || len(item) < 16 || binary.LittleEndian.Uint64(item)&limitReferred == 0 {
 		return 0, false, err
 	}

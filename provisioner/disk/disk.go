@@ -67,26 +67,26 @@ func (v *Volumes) Make(path string, number int) error {
 	if err != nil || id == 0 {
 		return err // made before the file system could: what is no subvolume stays without a limit
 	}
-	return join(path, id, group(number))
+	return join(v.root, id, group(number))
 }
 
-// Limit bounds the directory at path to so many bytes. Without limits on this file system it does nothing.
-func (v *Volumes) Limit(path string, number int, bytes int64) error {
+// Limit bounds the tenant's directory to so many bytes. Without limits on this file system it does nothing.
+func (v *Volumes) Limit(number int, bytes int64) error {
 	if !v.btrfs {
 		return nil
 	}
-	if err := limit(path, group(number), uint64(bytes)); err != nil {
+	if err := limit(v.root, group(number), uint64(bytes)); err != nil {
 		return fmt.Errorf("limit the tenant's volume: %w", err)
 	}
 	return nil
 }
 
-// Limited gives the limit of the directory at path in bytes; ok is false when there is none, or the file system has none.
-func (v *Volumes) Limited(path string, number int) (bytes int64, ok bool, err error) {
+// Limited gives the limit of the tenant's directory in bytes; ok is false when there is none, or the file system has none.
+func (v *Volumes) Limited(number int) (bytes int64, ok bool, err error) {
 	if !v.btrfs {
 		return 0, false, nil
 	}
-	most, ok, err := limited(path, group(number))
+	most, ok, err := limited(v.root, group(number))
 	if err != nil {
 		return 0, false, fmt.Errorf("look at the limit of the tenant's volume: %w", err)
 	}

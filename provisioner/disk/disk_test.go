@@ -34,14 +34,14 @@ func TestAVolumeEndsAtItsLimit(t *testing.T) {
 			if err := volumes.Make(path, n); err != nil {
 				t.Fatal(err)
 			}
-			if err := volumes.Limit(path, n, 16*mega); err != nil {
+			if err := volumes.Limit(n, 16*mega); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if err := os.Chown(path, owner, owner); err != nil {
 			t.Fatal(err)
 		}
-		if limit, ok, err := volumes.Limited(path, n); err != nil || !ok || limit != 16*mega {
+		if limit, ok, err := volumes.Limited(n); err != nil || !ok || limit != 16*mega {
 			t.Fatalf("limit is %d, %v, %v", limit, ok, err)
 		}
 	}
@@ -52,7 +52,7 @@ func TestAVolumeEndsAtItsLimit(t *testing.T) {
 		t.Errorf("the neighbour's 8 MB: %v", err)
 	}
 	t.Run("raised, it takes more", func(t *testing.T) {
-		if err := volumes.Limit(mine, number, 64*mega); err != nil {
+		if err := volumes.Limit(number, 64*mega); err != nil {
 			t.Fatal(err)
 		}
 		if err := fill(filepath.Join(mine, "b"), 16); err != nil {
@@ -84,7 +84,7 @@ func TestAVolumeInsideCounts(t *testing.T) {
 	if err := volumes.Make(mine, number); err != nil {
 		t.Fatal(err)
 	}
-	if err := volumes.Limit(mine, number, 16*mega); err != nil {
+	if err := volumes.Limit(number, 16*mega); err != nil {
 		t.Fatal(err)
 	}
 	inside := filepath.Join(mine, "inside")
@@ -108,7 +108,7 @@ func TestElsewhereNothingIsLimited(t *testing.T) {
 		t.Errorf("limits: %v, %q", ok, why)
 	}
 	path := filepath.Join(root, "mine")
-	for _, err := range []error{volumes.Make(path, number), volumes.Limit(path, number, mega), volumes.Remove(path, number)} {
+	for _, err := range []error{volumes.Make(path, number), volumes.Limit(number, mega), volumes.Remove(path, number)} {
 		if err != nil {
 			t.Error(err)
 		}
