@@ -27,6 +27,7 @@ import (
 type extent struct {
 	orders, domains, tenants, restarts, changes, members int
 	idle                                                 time.Duration
+	neighbour                                            bool
 }
 
 func main() {
@@ -38,6 +39,7 @@ func main() {
 	flag.IntVar(&e.members, "members", 10_000, "members of the server whose list is read")
 	flag.IntVar(&e.restarts, "restarts", 5, "second starts")
 	flag.DurationVar(&e.idle, "idle", time.Minute, "how long an idle Hafen is watched")
+	flag.BoolVar(&e.neighbour, "neighbour", true, "a server asked while another takes all it can get")
 	out := flag.String("out", filepath.Join(hafentest.Root(), "bench", "results.json"), "file for the results; none when empty")
 	flag.Parse()
 
@@ -83,6 +85,9 @@ func measureUnderBase(b *bed, e extent, r *report) {
 			measureSettings(b, h, engine, e.changes, r)
 			measureOne(b, h, engine, e.idle, r)
 		}
+	}
+	if e.neighbour {
+		measureNeighbour(b, h, r)
 	}
 	if e.members > 0 {
 		measureMembers(b, h, up, e.members, r)
