@@ -119,19 +119,6 @@ func (c *Cluster) Limit(ctx context.Context, id tenant.ID, connections int) erro
 	return wrap("limit the role's connections", c.execute(ctx, fmt.Sprintf("ALTER ROLE %s CONNECTION LIMIT %d", name, connections+Reserved)))
 }
 
-// Drop removes database and role. What is absent is no error.
-func (c *Cluster) Drop(ctx context.Context, id tenant.ID) error {
-	name := pgx.Identifier{id.Role()}.Sanitize()
-	// No new session, or one that comes in between would keep the role from being dropped.
-	if err := c.execute(ctx, "ALTER ROLE "+name+" NOLOGIN"); err != nil && !is(err, "42704") { // undefined_object
-		return wrap("lock the role", err)
-	}
-	if err := c.execute(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
-		return wrap("drop the database", err)
-	}
-	return wrap("drop the role", c.execute(ctx, "DROP ROLE IF EXISTS "+name))
-}
-
 const sizeSQL = `SELECT coalesce((SELECT pg_database_size(oid) FROM pg_database WHERE datname = $1), 0)`
 
 // Size is the size of the tenant's database in bytes, 0 when there is none.

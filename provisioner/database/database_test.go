@@ -139,6 +139,39 @@ func TestTenantReachesItsOwnDatabaseOnly(t *testing.T) {
 	}
 }
 
+// A tenant that was taken over must not keep itself or others from being deleted: all roles are for all to see, and an owner
+// may grant what it owns to any of them.
+func TestNobodyPreventsADrop(t *testing.T) {
+	t.Parallel()
+	cluster, server := open(t)
+	hostile, other, third := newTenant(t, cluster), newTenant(t, cluster), newTenant(t, cluster)
+	for _, id := range []tenant.ID{hostile, other, third} {
+		must(t, cluster.Create(t.Context(), id, database.New{Password: []byte("password"), Connections: 5}))
+	}
+	admin := connect(t, server.DSN)
+	var role uint32
+	must(t, admin.QueryRow(t.Context(), `SELECT oid FROM pg_roles WHERE rolname = $1`, other.Role()).Scan(&role))
+	conn, err := cluster.Connect(t.Context(), hostile, []byte("password"))
+	must(t, err)
+	_, err = conn.Exec(t.Context(), `CREATE TABLE public.bait (id int); GRANT SELECT ON public.bait TO `+other.Role()+`;
+		GRANT CONNECT ON DATABASE `+hostile.Role()+` TO `+third.Role()+`; ALTER DATABASE `+hostile.Role()+` IS_TEMPLATE true`, pgx.QueryExecModeSimpleProtocol)
+	must(t, err)
+	must(t, conn.Close(t.Context()))
+
+	for _, id := range []tenant.ID{other, third, hostile} {
+		must(t, cluster.Drop(t.Context(), id))
+		if exists, err := cluster.Exists(t.Context(), id); err != nil || exists {
+			t.Errorf("dropped, yet exists: %v, %v", exists, err)
+		}
+	}
+	// With the database of whoever granted it, the last of the role goes too.
+	var left bool
+	must(t, admin.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_roles WHERE oid = $1)`, role).Scan(&left))
+	if left {
+		t.Error("its role is left for ever")
+	}
+}
+
 func TestConnectionsAreLimited(t *testing.T) {
 	t.Parallel()
 	cluster, _ := open(t)

@@ -152,7 +152,7 @@ func (s session) drop(ctx context.Context, name string) error {
 	if err := s.execute(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
 		return err
 	}
-	return s.execute(ctx, "DROP ROLE IF EXISTS "+name)
+	return dropRole(ctx, s, name)
 }
 
 func (s session) names(ctx context.Context, sql string, arguments ...any) ([]string, error) {
