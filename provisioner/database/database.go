@@ -27,6 +27,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"hafen/tenant"
@@ -158,7 +159,7 @@ func (c *Cluster) list(ctx context.Context) ([]tenant.ID, error) {
 	return ids, nil
 }
 
-// Connect logs in to the tenant's database as the tenant's role.
+// Connect logs in to the tenant's database as the tenant's role. What comes from there is bounded, message by message.
 func (c *Cluster) Connect(ctx context.Context, id tenant.ID, password []byte) (*pgx.Conn, error) {
 	config := c.pool.Config().ConnConfig.Copy()
 	config.User, config.Database, config.Password = id.Role(), id.Role(), string(password)
@@ -169,8 +170,19 @@ func (c *Cluster) Connect(ctx context.Context, id tenant.ID, password []byte) (*
 		"search_path": "pg_catalog,public",
 	}
 	config.ConnectTimeout = 5 * time.Second
+	config.BuildFrontend = boundedFrontend
 	conn, err := pgx.ConnectConfig(ctx, config)
 	return conn, wrap("connect as the tenant", err)
+}
+
+// maxMessage bounds a row: the longest we ask for, of a file, has some 10 KB. What stands in the tables of
+// a homeserver that was taken over may be a view with a gigabyte in each row, and pgx keeps a row in memory whole.
+const maxMessage = 64 << 10
+
+func boundedFrontend(r io.Reader, w io.Writer) *pgproto3.Frontend {
+	f := pgproto3.NewFrontend(r, w)
+	f.SetMaxBodyLen(maxMessage)
+	return f
 }
 
 func (c *Cluster) execute(ctx context.Context, statement string) error {

@@ -172,6 +172,23 @@ func TestNobodyPreventsADrop(t *testing.T) {
 	}
 }
 
+// A table may be a view by now, and give rows that fill the memory of whoever reads them.
+func TestRowsAreBounded(t *testing.T) {
+	t.Parallel()
+	cluster, _ := open(t)
+	id := newTenant(t, cluster)
+	must(t, cluster.Create(t.Context(), id, database.New{Password: []byte("password"), Connections: 5}))
+	conn, err := cluster.Connect(t.Context(), id, []byte("password"))
+	must(t, err)
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(t.Context(), `CREATE VIEW public.users AS SELECT repeat('x', 10 << 20) AS name`)
+	must(t, err)
+	var name string
+	if err := conn.QueryRow(t.Context(), `SELECT name FROM public.users`).Scan(&name); err == nil {
+		t.Errorf("a row of %d bytes is read", len(name))
+	}
+}
+
 func TestConnectionsAreLimited(t *testing.T) {
 	t.Parallel()
 	cluster, _ := open(t)
