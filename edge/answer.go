@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"hafen/tenant"
 )
 
 // refusal is an answer the edge gives in a homeserver's stead (Matrix spec, "Standard error response").
@@ -68,6 +70,12 @@ func (r refusal) body(host string) []byte {
 		body.Contact = "mailto:postmaster@" + host // RFC 5321 section 4.5.1: every domain has one
 	}
 	return encode(body)
+}
+
+// uploadLimit is how large an upload may be, which the edge alone knows (spec, "Content repository", m.upload.size): apps refuse
+// to send more, with a sentence of their own. The homeserver would tell its own bound, which is far above any plan's.
+func uploadLimit(route tenant.Route) []byte {
+	return encode(map[string]int64{"m.upload.size": route.UploadBytes})
 }
 
 func encode(v any) []byte {
