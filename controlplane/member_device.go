@@ -12,11 +12,10 @@ func (m *Members) Devices(ctx context.Context, actor Actor, id tenant.ID, localp
 	if _, err := authorize(ctx, m.Store, actor, id, SeeMembers); err != nil {
 		return nil, err
 	}
-	var devices []homeserver.Device
-	_, done, err := operate(ctx, m.Store, m.Wait, OperationRequest{
+	devices, err := ask[[]homeserver.Device](ctx, m.Store, m.Wait, OperationRequest{
 		Actor: actor, Tenant: id, Kind: OperationListDevices, Member: tenant.Localpart(localpart),
-	}, &devices)
-	if err == nil && !done {
+	})
+	if tenant.FaultOf(err).Code == "server.slow" {
 		err = &tenant.Fault{Kind: tenant.Unavailable, Code: "server.unavailable"}
 	}
 	return devices, err

@@ -29,7 +29,7 @@ where sent_at is null and failure = '' and created_at < now() - interval '7 days
 	{"steps", `delete from steps where finished_at < now() - interval '90 days'`},
 	// What an answer tells of people is for whoever asked, and they have read it by now.
 	{"answers", `update operations set output = null where output is not null and finished_at < now() - interval '1 hour'`},
-	{"questions", `delete from operations where (subject = '' or kind = 'sync_members') and import_id is null and finished_at < now() - interval '1 day'`},
+	{"questions", `delete from operations where (subject = '' or starts_with(subject, 'question ') or kind = 'sync_members') and import_id is null and finished_at < now() - interval '1 day'`},
 	{"import previews", `delete from import_previews where created_at < now() - interval '1 hour'`},
 	// What is left of a file when its members have long been here says nothing any more, but who is who.
 	{"imported rows", `

@@ -297,6 +297,21 @@ func TestRoomIsDeletedWhenTheServerSaysSo(t *testing.T) {
 	}
 }
 
+// A page that is loaded again and again while its server is silent must not take every worker there is.
+func TestQuestionsAreFew(t *testing.T) {
+	t.Parallel()
+	c := newContent(t)
+	rooms := controlplane.NewRooms(controlplane.RoomsConfig{Store: c.store, Wait: time.Millisecond})
+	for range 5 {
+		if _, err := rooms.List(c.ctx, c.anna, c.id, homeserver.RoomQuery{}); tenant.FaultOf(err).Code != "server.slow" {
+			t.Errorf("a server that is silent: %v", err)
+		}
+	}
+	if n := c.count(`select count(*) from operations where kind = 'list_rooms' and finished_at is null`); n != 3 {
+		t.Errorf("%d questions of one server at once", n)
+	}
+}
+
 func TestOnlyWhoMayLooksAfterContent(t *testing.T) {
 	t.Parallel()
 	c := newContent(t)
