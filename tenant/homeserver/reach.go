@@ -6,15 +6,16 @@ import (
 )
 
 // Unreachable lists the networks no tenant has business in: those that the IANA special-purpose registries (RFC 6890,
-// state of 2025) do not call globally reachable, and multicast. Among them are the host's own private networks and the
-// metadata service of clouds, 169.254.169.254.
+// state of 2025) do not call globally reachable, multicast, and what IPv6 once had for private networks (RFC 3879) and for
+// IPv4 (RFC 4291, section 2.5.5.1). Among them are the host's own private networks and the metadata service of clouds,
+// 169.254.169.254.
 var Unreachable = prefixes(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
 	"192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
 	"224.0.0.0/4", "240.0.0.0/4",
-	// IPv4 addresses in IPv6 clothes are among these: mapped, translated, 6to4 and Teredo.
-	"::/128", "::1/128", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32",
-	"2002::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "ff00::/8",
+	// IPv4 addresses in IPv6 clothes are among these: compatible, mapped, translated, 6to4 and Teredo.
+	"::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32",
+	"2002::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
 )
 
 func prefixes(list ...string) []netip.Prefix {

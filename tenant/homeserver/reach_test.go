@@ -41,7 +41,7 @@ func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]bool{
 		"169.254.169.254": true, "10.0.0.1": true, "172.31.255.255": true, "127.0.0.1": true, "::1": true,
-		"fd00::2": true, "::ffff:10.0.0.1": true, "2002:a00:1::": true, "255.255.255.255": true,
+		"fd00::2": true, "fec0::1": true, "::127.0.0.1": true, "::ffff:10.0.0.1": true, "2002:a00:1::": true, "255.255.255.255": true,
 		"1.1.1.1": false, "172.32.0.1": false, "2606:4700::1111": false,
 	} {
 		if contains(Unreachable, netip.MustParseAddr(address)) != want {
