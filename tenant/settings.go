@@ -47,7 +47,7 @@ type Settings struct {
 	UploadBytes   int64          `json:"upload_bytes"`       // largest single upload; 0 is the plan's
 	Name          string         `json:"name"`               // what people call the server
 	Support       Support        `json:"support"`
-	Welcome       string         `json:"welcome"` // a new member's first words from the server
+	Welcome       string         `json:"welcome"` // for new members, on the page of their invitation
 }
 
 // Support is whom members, and other servers' administrators, may ask (spec, "Getting admin contact").
@@ -76,6 +76,10 @@ func (s Settings) Within(q Quota) Settings {
 	}
 	return s
 }
+
+// LiveSettings names those, as in their JSON, that no homeserver reads when it starts: Hafen and the edge keep to them. They
+// cannot be why one does not come up.
+var LiveSettings = []string{"upload_bytes", "name", "support", "welcome"}
 
 // Restarts reports whether going over to other settings needs the homeserver started anew.
 func (s Settings) Restarts(other Settings) bool {

@@ -1,6 +1,8 @@
 package tenant_test
 
 import (
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,6 +50,30 @@ func TestSettingsCheck(t *testing.T) {
 		}
 		if got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestLiveSettingsNeedNoRestart(t *testing.T) {
+	t.Parallel()
+	for i := range reflect.TypeFor[tenant.Settings]().NumField() {
+		var changed tenant.Settings
+		field := reflect.ValueOf(&changed).Elem().Field(i)
+		switch field.Kind() {
+		case reflect.Bool:
+			field.SetBool(true)
+		case reflect.String:
+			field.SetString("x")
+		case reflect.Int, reflect.Int64:
+			field.SetInt(1)
+		case reflect.Slice:
+			changed.Partners = []tenant.Domain{"a.example"}
+		case reflect.Struct:
+			changed.Support.Email = "a@a.example"
+		}
+		name, _, _ := strings.Cut(reflect.TypeFor[tenant.Settings]().Field(i).Tag.Get("json"), ",")
+		if live := slices.Contains(tenant.LiveSettings, name); live == changed.Restarts(tenant.Settings{}) {
+			t.Errorf("%s: live %v, a restart %v", name, live, live)
 		}
 	}
 }

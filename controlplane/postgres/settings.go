@@ -29,12 +29,16 @@ func readSettings(document []byte, q tenant.Quota) (tenant.Settings, error) {
 const (
 	lockSettings = `select status from tenants where id = $1 for update`
 	// A server that has never had its settings recorded as proven has just been found active with the old ones.
-	changeSettings  = `update tenants set settings = $2, proven_settings = coalesce(proven_settings, settings), language = $3 where id = $1`
-	setSettings     = `update tenants set settings = $2 where id = $1`
-	supersedeChange = `update settings_changes set finished_at = now(), outcome = 'superseded' where tenant_id = $1 and finished_at is null`
-	insertChange    = `
+	changeSettings = `update tenants set settings = $2, proven_settings = coalesce(proven_settings, settings), language = $3 where id = $1`
+	setSettings    = `update tenants set settings = $2 where id = $1`
+	// Of the change it supersedes it takes over what is not proven yet: if the server does not come up, that may be why.
+	insertChange = `
+with superseded as (
+	update settings_changes set finished_at = now(), outcome = 'superseded' where tenant_id = $1 and finished_at is null
+	returning before, restart)
 insert into settings_changes (tenant_id, actor, before, after, restart, wanted)
-select id, $2, $3, $4, $5, wanted from tenants where id = $1`
+select id, $2, coalesce((select before from superseded where restart limit 1), $3), $4, $5 or exists (select from superseded where restart), wanted
+from tenants where id = $1`
 )
 
 // ChangeSettings records settings for the reconcile loop.
@@ -56,9 +60,6 @@ func (s *Store) ChangeSettings(ctx context.Context, c controlplane.NewSettings) 
 			return &tenant.Fault{Kind: tenant.Conflict, Code: "status.not_active"}
 		}
 		if _, err := tx.Exec(ctx, changeSettings, c.Tenant, c.Wanted, c.Language); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, supersedeChange, c.Tenant); err != nil {
 			return err
 		}
 		if err := s.wake(ctx, tx, c.Tenant); err != nil {
@@ -118,9 +119,11 @@ update settings_changes c set away_ms =
 	from steps s where s.tenant_id = c.tenant_id and s.wanted >= c.wanted)
 where c.tenant_id = $1 and c.restart and c.away_ms is null and c.outcome in ('applied', 'rolled_back')
 	and c.created_at > now() - interval '1 hour'`
+	// What no homeserver reads stays as it is now. $3 names it.
 	findRollback = `
-select t.proven_settings from tenants t
-where t.id = $1 and t.wanted = $2 and t.status = 'active' and t.proven_settings is distinct from t.settings and t.proven_settings is not null
+select t.proven_settings - $3::text[] || coalesce((select jsonb_object_agg(key, value) from jsonb_each(t.settings) where key = any($3)), '{}')
+from tenants t
+where t.id = $1 and t.wanted = $2 and t.status = 'active' and t.proven_settings - $3::text[] <> t.settings - $3::text[]
 	and exists (select from settings_changes c where c.tenant_id = t.id and c.finished_at is null and c.restart)`
 	rollBackChange = `
 update settings_changes set finished_at = now(), outcome = 'rolled_back' where tenant_id = $1 and finished_at is null`
@@ -136,12 +139,12 @@ func (s *Store) proveSettings(ctx context.Context, tx pgx.Tx, id tenant.ID) erro
 	return nil
 }
 
-// rollBack returns to the settings the server was last healthy with, when it is a change of them that is failing. It tells
-// whether it did.
+// rollBack returns to the settings the server was last healthy with, as far as it reads them, when it is a change of them that
+// is failing. It tells whether it did.
 func (s *Store) rollBack(ctx context.Context, tx pgx.Tx, claim controlplane.Claim, f *tenant.Failure) (bool, error) {
 	id := claim.Spec.ID
 	var proven []byte
-	err := tx.QueryRow(ctx, findRollback, id, claim.Wanted).Scan(&proven)
+	err := tx.QueryRow(ctx, findRollback, id, claim.Wanted, tenant.LiveSettings).Scan(&proven)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil
 	}
@@ -180,6 +183,9 @@ func (s *Store) ListSettingsChanges(ctx context.Context, id tenant.ID, most int)
 		)
 		err = row.Scan(&c.Actor, &before, &after, &c.Restart, &c.CreatedAt, &c.FinishedAt, &away, &c.Outcome)
 		c.Changed = changed(before, after)
+		if c.Outcome == "rolled_back" {
+			c.Changed = slices.DeleteFunc(c.Changed, stays)
+		}
 		if away != nil {
 			d := time.Duration(*away) * time.Millisecond
 			c.Away = &d
@@ -187,6 +193,9 @@ func (s *Store) ListSettingsChanges(ctx context.Context, id tenant.ID, most int)
 		return c, err
 	}, "list settings changes")
 }
+
+// stays reports whether a setting outlasts a rollback.
+func stays(name string) bool { return name == "language" || slices.Contains(tenant.LiveSettings, name) }
 
 const (
 	setLogo  = `update tenants set logo = nullif($2::bytea, ''), logo_type = $3 where id = $1`

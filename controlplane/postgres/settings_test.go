@@ -99,6 +99,24 @@ func TestSettingsThatBreakTheServerAreTakenBack(t *testing.T) {
 	w.fail(w.claim(id), &tenant.Failure{Disposition: tenant.Retry, Code: "server_silent", Err: errors.New("x")}, 0)
 }
 
+// The name is no reason for a crash: neither does its change hide the one that is, nor is it taken back with it.
+func TestALaterChangeShieldsNoBrokenOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.order("anna")
+	w.reconcile(id)
+	w.change(id, func(s *tenant.Settings) { s.Directory = true })
+	w.change(id, func(s *tenant.Settings) { s.Name = "Schule" })
+	again, err := w.store.FailReconcile(w.ctx, "one", w.claim(id), &tenant.Failure{Disposition: tenant.Retry, Code: "server_silent", Err: errors.New("x")}, time.Minute)
+	w.must(err)
+	if c := w.lastChange(id); !again || c.Outcome != "rolled_back" || !c.Restart || !slices.Equal(c.Changed, []string{"directory"}) {
+		t.Errorf("what breaks the server stays: %v, %+v", again, c)
+	}
+	if s := w.proven(id); s.Directory || s.Name != "Schule" {
+		t.Errorf("afterwards: %+v", s)
+	}
+}
+
 func TestANewerChangeSupersedes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
