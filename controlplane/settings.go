@@ -3,6 +3,9 @@ package controlplane
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"image"
 	_ "image/jpeg" // the two kinds of pictures that the standard library reads, and every browser shows
 	_ "image/png"
@@ -30,7 +33,8 @@ type SettingsConfig struct {
 type SettingsStore interface {
 	ServerFinder
 	// ChangeSettings records the settings, wakes the tenant and writes the audit entry. A change that has not ended yet is
-	// superseded. Only an active server is changed: otherwise the Fault status.not_active.
+	// superseded. Faults: status.not_active for a server that is not active, settings.changed when Seen is of other settings than
+	// there are by now.
 	ChangeSettings(ctx context.Context, c NewSettings) error
 	ListSettingsChanges(ctx context.Context, id tenant.ID, most int) ([]SettingsChange, error)
 	SetLogo(ctx context.Context, actor Actor, id tenant.ID, logo Logo) error
@@ -45,6 +49,7 @@ type NewSettings struct {
 	After   tenant.Settings // as the plan allows them
 	Wanted  tenant.Settings // as they are kept, for the plan may change
 	Restart bool            // the homeserver must be started anew
+	Seen    string          // the SettingsSeen that was changed; "" when it does not matter
 	// Language is that of invitations, mails and notices: "de" or "en".
 	LanguageBefore, Language string
 }
@@ -83,9 +88,23 @@ func (s *Settings) Changes(ctx context.Context, actor Actor, id tenant.ID) ([]Se
 	return s.Store.ListSettingsChanges(ctx, id, 10)
 }
 
-// Change sets the settings; changed is false when they were so already. Faults: those of
-// [tenant.Settings.Check], and engine.unsupported for what the engine cannot do.
-func (s *Settings) Change(ctx context.Context, actor Actor, id tenant.ID, wanted tenant.Settings, language string) (changed bool, err error) {
+// SettingsSeen stands for settings that somebody was shown in a form. The form sends all of them, and must not put back what
+// somebody else has changed meanwhile.
+func SettingsSeen(s tenant.Settings, language string) string {
+	content, err := json.Marshal(struct {
+		tenant.Settings
+		Language string
+	}{s, language})
+	if err != nil {
+		panic("controlplane: settings of plain values cannot be encoded: " + err.Error())
+	}
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:8])
+}
+
+// Change sets the settings in place of those seen; changed is false when they were so already. Faults: those of
+// [tenant.Settings.Check], settings.unsupported for what the engine cannot do, and those of [SettingsStore].
+func (s *Settings) Change(ctx context.Context, actor Actor, id tenant.ID, wanted tenant.Settings, language, seen string) (changed bool, err error) {
 	server, err := authorize(ctx, s.Store, actor, id, ManageSettings)
 	if err != nil {
 		return false, err
@@ -107,7 +126,7 @@ func (s *Settings) Change(ctx context.Context, actor Actor, id tenant.ID, wanted
 	}
 	return true, s.Store.ChangeSettings(ctx, NewSettings{
 		Actor: actor, Tenant: id, Before: server.Settings, After: now, Wanted: wanted, Restart: server.Settings.Restarts(now),
-		LanguageBefore: server.Language, Language: language,
+		LanguageBefore: server.Language, Language: language, Seen: seen,
 	})
 }
 

@@ -18,14 +18,17 @@ func (s *Server) showSettings(r *request) error {
 
 func (s *Server) changeSettings(r *request) error {
 	in, err := r.form("federation", "partners", "push", "encryption", "directory", "previews", "retention_days", "upload_bytes",
-		"name", "welcome", "language", "support_email", "support_matrix_id", "support_page")
+		"name", "welcome", "language", "support_email", "support_matrix_id", "support_page", "seen")
 	if err != nil {
 		return err
 	}
 	wanted, err := s.readSettings(in, r.server)
 	changed := false
 	if err == nil {
-		changed, err = s.Settings.Change(r.ctx(), r.actor(), r.server.ID, wanted, in.get("language"))
+		changed, err = s.Settings.Change(r.ctx(), r.actor(), r.server.ID, wanted, in.get("language"), in.get("seen"))
+	}
+	if tenant.FaultOf(err).Code == "settings.changed" {
+		in.form.Values = settingsValues(r.server) // what there is now: what was typed belongs to something else
 	}
 	if form, wrong := in.wrong(err); wrong {
 		return s.settingsPage(r, http.StatusUnprocessableEntity, form, templates.Form{})
@@ -163,6 +166,7 @@ func settingsValues(server controlplane.Server) map[string]string {
 	s := server.Settings
 	values := map[string]string{
 		"federation": string(s.Federation), "name": s.Name, "welcome": s.Welcome, "language": server.Language,
+		"seen":          controlplane.SettingsSeen(s, server.Language),
 		"support_email": s.Support.Email, "support_matrix_id": s.Support.MatrixID, "support_page": s.Support.Page,
 	}
 	for name, on := range map[string]bool{"push": s.Push, "encryption": s.Encryption, "directory": s.Directory, "previews": s.Previews} {

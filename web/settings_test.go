@@ -61,6 +61,26 @@ func TestSettingsAreSavedAndShown(t *testing.T) {
 	}
 }
 
+// The form holds all settings: one that was open for an hour must not put back what a colleague has changed meanwhile.
+func TestAStaleFormChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	anna, path, id := w.federating()
+	seen, _ := anna.get(path).want(http.StatusOK).doc().Find(`input[name=seen]`).Attr("value")
+	anna.post(path, settingsForm("seen", seen, "federation", "off")).wantRedirect(path)
+	got := anna.post(path, settingsForm("seen", seen, "name", "Werft")).want(http.StatusUnprocessableEntity).doc()
+	if got.Find(`[role=alert]`).Length() == 0 || got.Find("#federation-off[checked]").Length() != 1 {
+		t.Error("nothing says what was changed meanwhile")
+	}
+	server, err := w.store.FindServer(t.Context(), "", id)
+	w.must(err)
+	if server.Settings.Federation != tenant.FederationOff || server.Settings.Name != "" {
+		t.Errorf("the older form won: %+v", server.Settings)
+	}
+	seen, _ = got.Find(`input[name=seen]`).Attr("value")
+	anna.post(path, settingsForm("seen", seen, "federation", "off", "name", "Werft")).wantRedirect(path)
+}
+
 func TestSettingsMistakes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

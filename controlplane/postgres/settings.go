@@ -27,7 +27,8 @@ func readSettings(document []byte, q tenant.Quota) (tenant.Settings, error) {
 }
 
 const (
-	lockSettings = `select status from tenants where id = $1 for update`
+	lockSettings = `
+select t.status, t.settings, t.language, ` + planColumns + ` from tenants t join plans p on p.id = t.plan_id where t.id = $1 for update of t`
 	// A server that has never had its settings recorded as proven has just been found active with the old ones.
 	changeSettings = `update tenants set settings = $2, proven_settings = coalesce(proven_settings, settings), language = $3 where id = $1`
 	setSettings    = `update tenants set settings = $2 where id = $1`
@@ -52,12 +53,8 @@ func (s *Store) ChangeSettings(ctx context.Context, c controlplane.NewSettings) 
 		return fmt.Errorf("change settings of %s: %w", c.Tenant, err)
 	}
 	return s.inTx(ctx, "change settings", func(tx pgx.Tx) error {
-		var status tenant.Status
-		if err := tx.QueryRow(ctx, lockSettings, c.Tenant).Scan(&status); err != nil {
+		if err := s.lockSettings(ctx, tx, c); err != nil {
 			return err
-		}
-		if status != tenant.Active {
-			return &tenant.Fault{Kind: tenant.Conflict, Code: "status.not_active"}
 		}
 		if _, err := tx.Exec(ctx, changeSettings, c.Tenant, c.Wanted, c.Language); err != nil {
 			return err
@@ -72,6 +69,30 @@ func (s *Store) ChangeSettings(ctx context.Context, c controlplane.NewSettings) 
 			"changed": changed(before, after), "before": json.RawMessage(before), "after": json.RawMessage(after),
 		})
 	})
+}
+
+// lockSettings refuses a change of what is not there (any more).
+func (s *Store) lockSettings(ctx context.Context, tx pgx.Tx, c controlplane.NewSettings) error {
+	var (
+		status   tenant.Status
+		document []byte
+		language string
+		plan     tenant.Plan
+	)
+	if err := tx.QueryRow(ctx, lockSettings, c.Tenant).Scan(append([]any{&status, &document, &language}, planFields(&plan)...)...); err != nil {
+		return err
+	}
+	if status != tenant.Active {
+		return &tenant.Fault{Kind: tenant.Conflict, Code: "status.not_active"}
+	}
+	now, err := readSettings(document, plan.Quota)
+	if err != nil {
+		return err
+	}
+	if c.Seen != "" && c.Seen != controlplane.SettingsSeen(now, language) {
+		return &tenant.Fault{Kind: tenant.Conflict, Code: "settings.changed"}
+	}
+	return nil
 }
 
 // settingsRecord is what the history keeps of settings.
