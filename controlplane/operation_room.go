@@ -31,22 +31,26 @@ func (w *OperationWorker) listRooms(ctx context.Context, s homeserver.Server, c 
 	return s.ListRooms(ctx, q)
 }
 
-// findRoom searches for the id; a search may find others too, which have it in their name.
+// findRoom searches for the id. A search may find others too, which have it in their name, and any number of them.
 func (w *OperationWorker) findRoom(ctx context.Context, s homeserver.Server, c OperationClaim) (any, error) {
 	in, err := input[roomInput](c)
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.ListRooms(ctx, homeserver.RoomQuery{Search: in.Room})
-	if err != nil {
-		return nil, err
-	}
-	for _, room := range found.Rooms {
-		if room.ID == in.Room {
-			return room, nil
+	for read := 0; ; {
+		found, err := s.ListRooms(ctx, homeserver.RoomQuery{Search: in.Room, Page: homeserver.Page{Offset: read, Limit: 1000}})
+		if err != nil {
+			return nil, err
+		}
+		for _, room := range found.Rooms {
+			if room.ID == in.Room {
+				return room, nil
+			}
+		}
+		if read += len(found.Rooms); len(found.Rooms) == 0 || read >= found.Total {
+			return nil, &tenant.Fault{Kind: tenant.NotFound, Code: "room.unknown"}
 		}
 	}
-	return nil, &tenant.Fault{Kind: tenant.NotFound, Code: "room.unknown"}
 }
 
 // A small room is gone within a second, which its deletion is watched for; one of years may take an hour, and a worker has

@@ -54,6 +54,10 @@ func (h *house) ListRooms(_ context.Context, q homeserver.RoomQuery) (p homeserv
 			}
 		}
 		p.Total = len(p.Rooms)
+		if q.Limit == 0 {
+			q.Limit = 50
+		}
+		p.Rooms = p.Rooms[min(q.Offset, p.Total):min(q.Offset+q.Limit, p.Total)]
 	})
 	return p, err
 }
@@ -295,6 +299,23 @@ func TestRoomIsDeletedWhenTheServerSaysSo(t *testing.T) {
 	if c.measured != 1 || c.audited("server.delete_room") != 1 || looks < 3 {
 		t.Fatalf("measured %d times, looked %d times", c.measured, looks)
 	}
+}
+
+// Whoever names rooms after the id of another must not hide it.
+func TestARoomIsFoundAmongItsNamesakes(t *testing.T) {
+	t.Parallel()
+	c := newContent(t)
+	rooms := controlplane.NewRooms(controlplane.RoomsConfig{Store: c.store, Wait: longWait})
+	for range 1200 {
+		c.house.rooms = append(c.house.rooms, homeserver.Room{ID: "!decoy:example.org", Name: "!wanted:example.org"})
+	}
+	c.house.rooms = append(c.house.rooms, homeserver.Room{ID: "!wanted:example.org", Name: "zzz"})
+	c.answering(func() {
+		room, err := rooms.Find(c.ctx, c.anna, c.id, "!wanted:example.org")
+		if err != nil || room.Name != "zzz" {
+			t.Errorf("%+v, %v", room, err)
+		}
+	})
 }
 
 // A page that is loaded again and again while its server is silent must not take every worker there is.
