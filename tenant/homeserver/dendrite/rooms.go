@@ -44,7 +44,7 @@ WITH named AS (
 	countRoomsSQL = roomsSQL + ` SELECT count(*) FROM r`
 	// One page first, its rooms' numbers then: to count is what costs.
 	listRoomsSQL = roomsSQL + `, page AS (SELECT r.*, row_number() OVER (%s) AS place FROM r ORDER BY place LIMIT $2 OFFSET $3)
-SELECT r.room_id, r.name, r.alias, r.room_version, ` + membersSQL + `, ` + localMembersSQL + `, ` + eventsSQL + `,
+SELECT left(r.room_id, 255), r.name, r.alias, left(r.room_version, 64), ` + membersSQL + `, ` + localMembersSQL + `, ` + eventsSQL + `,
        EXISTS (SELECT 1 FROM public.syncapi_current_room_state c
                 WHERE c.room_id = r.room_id AND c.type = 'm.room.encryption' AND c.state_key = ''),
        coalesce(` + pieceSQL("m.room.create", "m.federate") + `, '') <> 'false',
