@@ -98,8 +98,8 @@ func (p *Provisioner) EnsureSpares(ctx context.Context, engine tenant.EngineName
 // SpareTaken tells that a tenant was given a database, which may have been a spare one.
 func (p *Provisioner) SpareTaken() <-chan struct{} { return p.taken }
 
-// DropTemplates drops the templates this installation has made, but those of these images by engine. Tenants are copies,
-// and need none once they are made.
+// DropTemplates drops the templates this installation has made, but those of these images by engine, or of all images where
+// that is "". Tenants are copies, and need none once they are made.
 func (p *Provisioner) DropTemplates(ctx context.Context, but map[tenant.EngineName]string) error {
 	var keep []database.Template
 	for engine, image := range but {

@@ -65,12 +65,15 @@ func (k *templateKeeper) refill(ctx context.Context) {
 // look fails quietly for an engine whose image is absent: its tenants say so themselves.
 func (k *templateKeeper) look(ctx context.Context) {
 	k.current = map[tenant.EngineName]string{}
+	keep := map[tenant.EngineName]string{}
 	for _, engine := range k.engines {
 		image, err := k.image(engine)
 		if err != nil {
+			// Its templates stay: if it is absent for a moment only, they would have to be made again.
+			keep[engine] = ""
 			continue
 		}
-		k.current[engine] = image
+		k.current[engine], keep[engine] = image, image
 		began := time.Now()
 		made, err := k.provisioner.EnsureTemplate(ctx, engine, image)
 		switch {
@@ -82,11 +85,7 @@ func (k *templateKeeper) look(ctx context.Context) {
 			k.log.InfoContext(ctx, "template of the databases made", "engine", engine, "took", time.Since(began).Round(time.Millisecond))
 		}
 	}
-	// Not while an image cannot be had, if only for a moment: its template would have to be made again.
-	if len(k.current) < len(k.engines) {
-		return
-	}
-	if err := k.provisioner.DropTemplates(ctx, k.current); err != nil && ctx.Err() == nil {
+	if err := k.provisioner.DropTemplates(ctx, keep); err != nil && ctx.Err() == nil {
 		k.log.WarnContext(ctx, "old templates of the databases stay; will be tried again", "error", err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // Template says which template is meant: a database with the tables that a server of this image makes, and nothing else.
 type Template struct {
 	Engine tenant.EngineName
-	Image  string // by digest: "sha256:..."
+	Image  string // by digest: "sha256:..."; "" means none, or with DropTemplates all of the engine's
 }
 
 // The beginning of templates' names. The figure is to be raised when what is left in a template changes.
@@ -40,17 +40,22 @@ func (c *Cluster) HasTemplate(ctx context.Context, t Template) (bool, error) {
 
 const templatesSQL = `
 SELECT datname FROM pg_database
- WHERE starts_with(datname, 'hafen_template') AND shobj_description(oid, 'pg_database') = $1 AND datname <> ALL ($2)`
+ WHERE starts_with(datname, 'hafen_template') AND shobj_description(oid, 'pg_database') = $1 AND datname <> ALL ($2)
+   AND split_part(datname, '_', 3) <> ALL ($3)`
 
 // DropTemplates drops the templates of an installation but those to keep, and their spares. Another's, in a cluster that
 // several share, stay.
 func (c *Cluster) DropTemplates(ctx context.Context, installation string, keep []Template) error {
-	kept := []string{}
+	kept, engines := []string{}, []string{}
 	for _, t := range keep {
-		kept = append(kept, t.name())
+		if t.Image == "" {
+			engines = append(engines, string(t.Engine))
+		} else {
+			kept = append(kept, t.name())
+		}
 	}
 	return wrap("drop old templates", c.alone(ctx, "making spares", func(s session) error {
-		names, err := s.names(ctx, templatesSQL, mark(installation), kept)
+		names, err := s.names(ctx, templatesSQL, mark(installation), kept, engines)
 		if err != nil {
 			return err
 		}

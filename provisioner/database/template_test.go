@@ -310,7 +310,8 @@ func TestOwnTemplatesAreDropped(t *testing.T) {
 	build(t, cluster, kept, installation)
 	build(t, cluster, old, installation)
 	build(t, cluster, foreign, other)
-	must(t, cluster.DropTemplates(t.Context(), installation, []database.Template{kept}))
+	must(t, cluster.DropTemplates(t.Context(), installation, []database.Template{{Engine: "fake"}}))
+	must(t, cluster.DropTemplates(t.Context(), installation, []database.Template{kept, {Engine: "other"}}))
 	for template, want := range map[database.Template]bool{kept: true, old: false, foreign: true} {
 		if there, err := cluster.HasTemplate(t.Context(), template); err != nil || there != want {
 			t.Errorf("template there: %v, want %v: %v", there, want, err)
