@@ -57,7 +57,9 @@ func readImport(file []byte) ([]typedRow, error) {
 		return nil, err
 	}
 	reader := csv.NewReader(strings.NewReader(text))
-	reader.Comma, reader.FieldsPerRecord, reader.TrimLeadingSpace = separatorOf(text), -1, true
+	reader.Comma, reader.FieldsPerRecord = separatorOf(text), -1
+	// Where tabs separate, trimming would take an empty cell away and shift the rest of its row: a password into a name.
+	reader.TrimLeadingSpace = reader.Comma != '\t'
 	head, err := reader.Read()
 	if errors.Is(err, io.EOF) {
 		return nil, invalidFile("import.empty", nil)

@@ -246,6 +246,13 @@ func TestFilesAsSpreadsheetsWriteThem(t *testing.T) {
 			t.Errorf("%s: %+v", name, p.Rows)
 		}
 	}
+	preview, err := imports.Read(t.Context(), s.actor, s.id, "tabs", []byte("username\tdisplay name\te-mail\tpassword\nida\t\t\ta good password\n"))
+	s.must(err)
+	p, err := imports.Preview(t.Context(), s.actor, s.id, preview)
+	s.must(err)
+	if row := p.Rows[0]; row.DisplayName != "" || row.Email != "" || !row.Own {
+		t.Errorf("empty cells between tabs: %+v", row)
+	}
 	for code, file := range map[string]string{
 		"import.encoding": "PK\x03\x04\x00", "import.header": "ida;Jürgen\n", "import.empty": "username\n\n", "import.quotes": "username\na\n\"b\n",
 		"import.large": strings.Repeat("x", controlplane.MaxImportBytes+1), "import.rows": "username\n" + strings.Repeat("a\n", controlplane.MaxImportRows+1),
