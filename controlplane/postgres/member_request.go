@@ -65,6 +65,9 @@ func (s *Store) requestMember(ctx context.Context, tx pgx.Tx, r controlplane.Mem
 	if taken(err) {
 		return "", &tenant.Fault{Kind: tenant.Conflict, Code: "member.busy"}
 	}
+	if err == nil && setsPassword(r.Kind) {
+		_, err = tx.Exec(ctx, killLinks, r.Tenant, r.Localpart)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -97,6 +100,7 @@ func (s *Store) reserve(ctx context.Context, tx pgx.Tx, r controlplane.MemberReq
 	switch r.Kind {
 	case controlplane.OperationCreate:
 		_, err = tx.Exec(ctx, insertMember, r.Tenant, r.Localpart, r.DisplayName)
+		return err
 	case controlplane.OperationReactivate:
 		_, err = tx.Exec(ctx, setMember, r.Tenant, r.Localpart, "reserved")
 	default:
@@ -107,6 +111,11 @@ func (s *Store) reserve(ctx context.Context, tx pgx.Tx, r controlplane.MemberReq
 	}
 	_, err = tx.Exec(ctx, clearFailure, r.Tenant, r.Localpart)
 	return err
+}
+
+// setsPassword reports whether an operation gives a member a new password. Whoever holds a link from before must not undo it.
+func setsPassword(kind controlplane.OperationKind) bool {
+	return kind == controlplane.OperationSetPassword || kind == controlplane.OperationReactivate
 }
 
 // fits reports whether what is asked for makes sense in a member's state. Somebody deactivated can still be erased.
@@ -174,6 +183,10 @@ func (s *Store) settleMember(ctx context.Context, tx pgx.Tx, o endedOperation) e
 		}
 		return settle(ctx, tx, o, killLinks)
 	case controlplane.OperationSetAdmin:
+		// A link for an account of little power must not open one of more.
+		if err := settle(ctx, tx, o, killLinks); err != nil {
+			return err
+		}
 		return settle(ctx, tx, o, setAdmin, string(o.input))
 	case controlplane.OperationLock:
 		return settle(ctx, tx, o, setLocked, string(o.input))

@@ -189,6 +189,10 @@ func (s *Store) ForgetMember(ctx context.Context, actor controlplane.Actor, id t
 		if tag.RowsAffected() == 0 {
 			return &tenant.Fault{Kind: tenant.Conflict, Code: "member.state"}
 		}
+		// The name is free now: a link of its last owner must not open the next one's account.
+		if _, err := tx.Exec(ctx, killLinks, id, who); err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, actor, "member.forget", id, map[string]any{"member": who})
 	})
 }

@@ -290,3 +290,39 @@ func TestAPasswordLinkWorksOnce(t *testing.T) {
 	_, err = w.store.FindPasswordLink(w.ctx, old)
 	w.wantFault(err, "token.expired")
 }
+
+// A link that was sent before must not undo a password that came after it, nor outlive whom it was for.
+func TestPasswordLinksDieWithWhatTheyWereFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	for name, change := range map[string]func(){
+		"a password that somebody else set": func() { w.do(id, "bert", controlplane.OperationSetPassword) },
+		"power over the server": func() {
+			operation, err := w.store.RequestMember(w.ctx, controlplane.MemberRequest{
+				Actor: w.anna, Tenant: id, Localpart: "bert", Kind: controlplane.OperationSetAdmin, Input: map[string]bool{"admin": true}, Sealed: []byte("sealed"),
+			})
+			w.must(err)
+			w.carryOut(operation, "")
+		},
+		"closed behind our back, and opened again": func() {
+			w.exec(`update members set state = 'deactivated' where localpart = 'bert'`)
+			w.do(id, "bert", controlplane.OperationReactivate)
+		},
+		"another person of the same name": func() {
+			w.exec(`update members set missing_at = now() where localpart = 'bert'`)
+			w.must(w.store.ForgetMember(w.ctx, w.anna, id, "bert"))
+			w.do(id, "bert", controlplane.OperationCreate)
+		},
+	} {
+		if w.memberState(id, "bert") == "none" {
+			w.do(id, "bert", controlplane.OperationCreate)
+		}
+		token, err := w.link(id, "bert", time.Hour)
+		w.must(err)
+		change()
+		if _, err := w.store.UsePasswordLink(w.ctx, token, []byte("sealed")); tenant.FaultOf(err).Code != "token.used" {
+			t.Errorf("%s: an older link still works: %v", name, err)
+		}
+	}
+}
