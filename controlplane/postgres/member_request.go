@@ -15,7 +15,7 @@ import (
 const (
 	lockSeats    = `select status from tenants where id = $1 for update`
 	countSeats   = `select p.seats + t.extra_seats, seats_used($1) from tenants t join plans p on p.id = t.plan_id where t.id = $1`
-	findMember   = `select state from members where tenant_id = $1 and localpart = $2`
+	findMember   = `select state, erased from members where tenant_id = $1 and localpart = $2`
 	insertMember = `insert into members (tenant_id, localpart, display_name, state) values ($1, $2, $3, 'reserved')`
 	setMember    = `update members set state = $3 where tenant_id = $1 and localpart = $2`
 	clearFailure = `update members set failed_kind = '', failure = '' where tenant_id = $1 and localpart = $2 and failure <> ''`
@@ -80,8 +80,11 @@ func (s *Store) requestMember(ctx context.Context, tx pgx.Tx, r controlplane.Mem
 
 // reserve sets the member's row to what the operation will need, or refuses.
 func (s *Store) reserve(ctx context.Context, tx pgx.Tx, r controlplane.MemberRequest, free bool) error {
-	var state string
-	err := tx.QueryRow(ctx, findMember, r.Tenant, r.Localpart).Scan(&state)
+	var (
+		state  string
+		erased bool
+	)
+	err := tx.QueryRow(ctx, findMember, r.Tenant, r.Localpart).Scan(&state, &erased)
 	unknown := errors.Is(err, pgx.ErrNoRows)
 	if err != nil && !unknown {
 		return err
@@ -92,7 +95,7 @@ func (s *Store) reserve(ctx context.Context, tx pgx.Tx, r controlplane.MemberReq
 		return &tenant.Fault{Kind: tenant.Conflict, Code: "member.exists", Field: "localpart"}
 	case r.Kind != controlplane.OperationCreate && unknown:
 		return &tenant.Fault{Kind: tenant.NotFound, Code: "member.unknown"}
-	case !fits(r, state):
+	case !fits(r, state) || erased && takesSeat:
 		return &tenant.Fault{Kind: tenant.Conflict, Code: "member.state"}
 	case takesSeat && !free:
 		return &tenant.Fault{Kind: tenant.OverQuota, Code: "seats.full"}
@@ -118,7 +121,8 @@ func setsPassword(kind controlplane.OperationKind) bool {
 	return kind == controlplane.OperationSetPassword || kind == controlplane.OperationReactivate
 }
 
-// fits reports whether what is asked for makes sense in a member's state. Somebody deactivated can still be erased.
+// fits reports whether what is asked for makes sense in a member's state. Somebody deactivated can still be erased, but
+// nobody who was erased comes back.
 func fits(r controlplane.MemberRequest, state string) bool {
 	switch r.Kind {
 	case controlplane.OperationCreate:

@@ -124,6 +124,23 @@ func TestALifeOfAMember(t *testing.T) {
 	}
 }
 
+// Whoever was erased was promised that it is for good.
+func TestTheErasedDoNotComeBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	w.do(id, "bert", controlplane.OperationCreate)
+	operation, err := w.store.RequestMember(w.ctx, controlplane.MemberRequest{
+		Actor: w.anna, Tenant: id, Localpart: "bert", Kind: controlplane.OperationDeactivate, Input: map[string]bool{"erase": true}, Sealed: []byte("sealed"),
+	})
+	w.must(err)
+	w.carryOut(operation, "")
+	_, err = w.request(id, "bert", controlplane.OperationReactivate)
+	w.wantFault(err, "member.state")
+	_, err = w.request(id, "bert", controlplane.OperationCreate)
+	w.wantFault(err, "member.exists")
+}
+
 func TestOneOperationAtATime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
