@@ -42,6 +42,8 @@ func TestMembersAreFound(t *testing.T) {
 		"all by name":       {controlplane.MemberQuery{}, []string{"anna", "bert", "carla", "dora", "emil"}},
 		"backwards":         {controlplane.MemberQuery{Descending: true}, []string{"emil", "dora", "carla", "bert", "anna"}},
 		"display name":      {controlplane.MemberQuery{Search: "brand"}, []string{"bert"}},
+		"a name, any case":  {controlplane.MemberQuery{Search: "DORA"}, []string{"dora"}},
+		"a whole address":   {controlplane.MemberQuery{Search: "@dora:anna.hafen.test"}, []string{"dora"}},
 		"umlauts, any case": {controlplane.MemberQuery{Search: "ÜBER"}, []string{"carla"}},
 		"a per cent sign":   {controlplane.MemberQuery{Search: "0%"}, []string{"carla"}},
 		"an underscore":     {controlplane.MemberQuery{Search: "r_m"}, []string{"carla"}},

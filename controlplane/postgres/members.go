@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -64,11 +65,11 @@ func orderOf(q controlplane.MemberQuery) string {
 const (
 	// The page is cut out before anything is joined to it: fifty look-ups, however long the list is.
 	searchMembers = `
-with m as (select * from members m where m.tenant_id = $1 and %s and ($2 = '' or m.localpart like $2 or m.display_name ilike $2)
+with m as (select * from members m where m.tenant_id = $1 and %s and ($2 = '' or m.localpart like lower($2) or m.display_name ilike $2)
 	order by %s limit $3 offset $4)
 select ` + memberColumns + ` from m ` + memberTables + ` order by %s`
 	countMatches = `
-select count(*) from members m where m.tenant_id = $1 and %s and ($2 = '' or m.localpart like $2 or m.display_name ilike $2)`
+select count(*) from members m where m.tenant_id = $1 and %s and ($2 = '' or m.localpart like lower($2) or m.display_name ilike $2)`
 	countMembers = `
 select count(*), count(*) filter (where m.state <> 'deactivated'), count(*) filter (where m.state = 'deactivated'),
 	count(*) filter (where m.locked and m.state <> 'deactivated'), count(*) filter (where m.server_admin and m.state <> 'deactivated'),
@@ -92,7 +93,7 @@ func (s *Store) SearchMembers(ctx context.Context, id tenant.ID, q controlplane.
 	}
 	like := ""
 	if q.Search != "" {
-		like = "%" + likeEscaper.Replace(q.Search) + "%"
+		like = "%" + likeEscaper.Replace(searched(q.Search)) + "%"
 	}
 	order := orderOf(q)
 	rows, err := s.pool.Query(ctx, fmt.Sprintf(searchMembers, where, order, order), id, like, controlplane.MembersPerPage, (q.Page-1)*controlplane.MembersPerPage)
@@ -115,6 +116,14 @@ func (s *Store) SearchMembers(ctx context.Context, id tenant.ID, q controlplane.
 		return page, fmt.Errorf("find the last look at %s: %w", id, translate(err))
 	}
 	return page, nil
+}
+
+// searched is what is looked for: of a whole Matrix address, as people copy it, the name.
+func searched(text string) string {
+	if name, _, whole := strings.Cut(strings.TrimPrefix(text, "@"), ":"); whole && strings.HasPrefix(text, "@") {
+		return name
+	}
+	return text
 }
 
 func (s *Store) countMembers(ctx context.Context, id tenant.ID) (map[string]int, error) {
