@@ -18,7 +18,7 @@ const (
 	MemberLocked      = "locked"
 	MemberMissing     = "missing" // the homeserver does not know the account
 	MemberPending     = "pending" // an operation runs
-	MemberFailed      = "failed"  // an operation failed; Failure says why
+	MemberFailed      = "failed"  // active, but the last operation failed; Failure says why
 )
 
 // Member is one Matrix account.
@@ -30,8 +30,8 @@ type Member struct {
 	Admin       bool // of the homeserver
 	State       string
 	Locked      bool
-	Operation   string // while MemberPending or MemberFailed: create, set_password, deactivate, ...
-	Failure     string // of the operation: `error.<Failure>`
+	Operation   string // while MemberPending, or that of the Failure: create, set_password, deactivate, ...
+	Failure     string // of the last operation, in any state: `error.<Failure>`
 	CreatedAt   time.Time
 	SeenAt      time.Time // zero when never, or not known
 	MediaBytes  int64

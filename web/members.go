@@ -104,19 +104,24 @@ func memberView(m controlplane.Member) templates.Member {
 		Localpart: string(m.Localpart), MatrixID: m.UserID, DisplayName: m.DisplayName, First: m.Admin, Admin: m.ServerAdmin, Locked: m.Locked,
 		State: templates.MemberActive, CreatedAt: m.CreatedAt, SeenAt: moment(m.SeenAt), MediaBytes: m.MediaBytes,
 	}
-	switch {
-	case m.Pending != "":
+	if m.Pending == "" && m.State == "reserved" {
+		m.Pending = controlplane.OperationCreate
+	}
+	if m.Pending != "" {
 		view.State, view.Operation = templates.MemberPending, string(m.Pending)
-	case m.State == "reserved":
-		view.State, view.Operation = templates.MemberPending, string(controlplane.OperationCreate)
-	case m.Failed != "":
-		view.State, view.Operation, view.Failure = templates.MemberFailed, string(m.FailedKind), m.Failed
+		return view
+	}
+	// A failure is told beside the state: what can be done about it hangs on the state.
+	view.Operation, view.Failure = string(m.FailedKind), m.Failed
+	switch {
 	case m.MissingAt != nil:
 		view.State = templates.MemberMissing
 	case m.Erased && m.State == "deactivated":
 		view.State = templates.MemberErased
 	case m.State == "deactivated":
 		view.State = templates.MemberDeactivated
+	case m.Failed != "":
+		view.State = templates.MemberFailed
 	case m.Locked:
 		view.State = templates.MemberLocked
 	}

@@ -233,6 +233,23 @@ func TestOneMember(t *testing.T) {
 	anna.get(bob).want(http.StatusNotFound)
 }
 
+// TestAFailureHidesNoWayOut: whatever failed last, an account that is closed can be opened, and one that is gone be taken off
+// the list, or its seat would be lost.
+func TestAFailureHidesNoWayOut(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, everything)
+	s.exec(`insert into members (tenant_id, localpart, state, missing_at, failed_kind, failure) values
+		($1, 'closed', 'deactivated', null, 'reactivate', 'member.unknown'), ($1, 'gone', 'active', now(), 'set_password', 'member.unknown')`, s.server)
+	anna, path := s.as(s.anna), membersPath(s.server)
+	for name, end := range map[string]string{"closed": "/reactivate", "gone": "/forget"} {
+		page := anna.get(path + "/" + name).want(http.StatusOK)
+		page.wantForm(path + "/" + name + end)
+		if !strings.Contains(page.body, "There is no such account.") {
+			t.Errorf("%s: the failure is not told", name)
+		}
+	}
+}
+
 // TestMembersWithNamesOfPages: whoever is called as a page of ours is has one all the same.
 func TestMembersWithNamesOfPages(t *testing.T) {
 	t.Parallel()
