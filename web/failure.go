@@ -16,9 +16,9 @@ import (
 func (s *Server) fail(err error, c echo.Context) {
 	r := requestOf(c)
 	if c.Response().Committed {
-		// Too late for an answer; the reader sees a connection that ends.
+		// Too late for an answer. The connection breaks off, or half a file would look like a whole one.
 		s.Log.ErrorContext(r.ctx(), "failed after the answer began", "request", r.id, "route", r.route.path, "error", err)
-		return
+		panic(http.ErrAbortHandler)
 	}
 	status, code := s.judge(r, err)
 	vm := templates.Failure{Status: status, Code: code, RequestID: r.id, RetryAfter: retryAfter(status)}

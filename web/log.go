@@ -25,10 +25,10 @@ func (s *Server) begin(next echo.HandlerFunc) echo.HandlerFunc {
 		r.chooseLocale()
 		s.setHeaders(r)
 		started := time.Now()
+		defer func() { s.record(r, time.Since(started)) }()
 		if err := s.caught(r, next); err != nil {
 			s.fail(err, c)
 		}
-		s.record(r, time.Since(started))
 		return nil
 	}
 }

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"context"
 	"encoding/csv"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -181,6 +183,32 @@ func TestExportsRunNothing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// torn is a store that loses its database after the last member.
+type torn struct{ controlplane.MemberStore }
+
+func (s torn) EachMember(ctx context.Context, id tenant.ID, give func(controlplane.Member) error) error {
+	return errors.Join(s.MemberStore.EachMember(ctx, id, give), errors.New("the cable was cut"))
+}
+
+// TestHalfAFileIsNotAWholeOne: a file that fails on its way breaks off, and does not end.
+func TestHalfAFileIsNotAWholeOne(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, func(c *Config) {
+		config := c.Members.MembersConfig
+		config.Store = torn{config.Store}
+		c.Members = controlplane.NewMembers(config)
+	})
+	defer func() {
+		if err, _ := recover().(error); !errors.Is(err, http.ErrAbortHandler) {
+			t.Errorf("the connection is not broken off: %v", err)
+		}
+		if log := s.log.String(); !strings.Contains(log, "the cable was cut") || !strings.Contains(log, "/members.csv") {
+			t.Error("the log does not say why")
+		}
+	}()
+	s.as(s.anna).get(membersPath(s.server) + ".csv")
 }
 
 func TestOneMember(t *testing.T) {
