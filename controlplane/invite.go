@@ -285,7 +285,8 @@ func over(invite Invite) error {
 	return &tenant.Fault{Kind: tenant.Conflict, Code: code}
 }
 
-// Accept makes the account the invited person chose. done is false when it is still being made after the wait.
+// Accept makes the account the invited person chose. done is false when it is still being made after the wait. Where the
+// homeserver refuses the account, the invite is open again.
 func (i *Invites) Accept(ctx context.Context, a Accepted) (done bool, err error) {
 	invite, err := i.Store.FindInvite(ctx, HashToken(a.Token))
 	if err != nil {
@@ -316,9 +317,6 @@ func (i *Invites) Accept(ctx context.Context, a Accepted) (done bool, err error)
 		return false, err
 	}
 	_, done, err = await(ctx, i.Store, i.Wait, invite.Tenant, operation)
-	if fault := tenant.FaultOf(err); err != nil && fault.Code == "member.exists" {
-		fault.Kind, fault.Field = tenant.Conflict, "localpart" // the homeserver knew the name; the invite is open again
-	}
 	return done, err
 }
 

@@ -61,7 +61,7 @@ func await(ctx context.Context, store OperationRequests, wait time.Duration, id 
 		case err != nil:
 			return o, false, err
 		case o.Finished && o.Code != "":
-			return o, false, &tenant.Fault{Kind: refusal(o.Code), Code: o.Code}
+			return o, false, refusal(o.Code)
 		case o.Finished:
 			return o, true, nil
 		}
@@ -75,13 +75,16 @@ func await(ctx context.Context, store OperationRequests, wait time.Duration, id 
 }
 
 // refusal is what the code of a failed operation means to whoever asked for it.
-func refusal(code string) tenant.Kind {
+func refusal(code string) *tenant.Fault {
 	switch code {
-	case "room.unknown", "media.unknown":
-		return tenant.NotFound
+	case "member.exists", "member.long", "member.letters":
+		// The homeserver knows the name although we do not, or is stricter than we are.
+		return &tenant.Fault{Kind: tenant.Conflict, Code: code, Field: "localpart"}
+	case "room.unknown", "media.unknown", "member.unknown":
+		return &tenant.Fault{Kind: tenant.NotFound, Code: code}
 	case "engine.unsupported":
-		return tenant.Conflict
+		return &tenant.Fault{Kind: tenant.Conflict, Code: code}
 	default:
-		return tenant.Unavailable
+		return &tenant.Fault{Kind: tenant.Unavailable, Code: code}
 	}
 }
