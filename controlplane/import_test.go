@@ -88,6 +88,7 @@ type crowd struct {
 	after    int
 	kill     func()
 	listed   []homeserver.Page
+	changed  []tenant.Localpart // whose password was set
 }
 
 // silent is a homeserver that can do nothing.
@@ -104,14 +105,19 @@ func (c *crowd) Create(_ context.Context, n homeserver.NewAccount) error {
 	if _, there := c.accounts[n.Localpart]; there {
 		return &tenant.Fault{Kind: tenant.Conflict, Code: "member.exists", Field: "localpart"}
 	}
-	c.accounts[n.Localpart] = homeserver.Account{Localpart: n.Localpart, DisplayName: n.DisplayName}
+	c.accounts[n.Localpart] = homeserver.Account{Localpart: n.Localpart, DisplayName: n.DisplayName, Created: time.Now()}
 	if c.kill != nil && len(c.accounts) == c.after {
 		c.kill()
 	}
 	return nil
 }
 
-func (c *crowd) SetPassword(context.Context, tenant.Localpart, string) error { return nil }
+func (c *crowd) SetPassword(_ context.Context, who tenant.Localpart, _ string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changed = append(c.changed, who)
+	return nil
+}
 
 // open seals nothing but checks the context.
 type open struct{}

@@ -45,3 +45,32 @@ func TestANameThatOnlyTheHomeserverKnows(t *testing.T) {
 		t.Errorf("%d seats", n)
 	}
 }
+
+// TestARepeatedCreationTakesNobodysAccount: that a server was silent once does not make an account ours that was there before.
+func TestARepeatedCreationTakesNobodysAccount(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		made time.Time
+		code string
+	}{
+		"there before": {time.Now().Add(-time.Hour), "member.exists"},
+		"our own":      {time.Now(), ""},
+	} {
+		s := newSchool(t)
+		s.hs.accounts["ghost"] = homeserver.Account{Localpart: "ghost", Created: row.made}
+		operation, err := s.store.RequestMember(t.Context(), controlplane.MemberRequest{
+			Actor: s.actor, Tenant: s.id, Localpart: "ghost", Kind: controlplane.OperationCreate,
+			Sealed: append(controlplane.MailContext(s.id, "ghost"), "a good password"...),
+		})
+		s.must(err)
+		_, claimed, err := s.store.ClaimOperation(t.Context(), operation)
+		s.must(err)
+		s.must(s.store.ReleaseOperation(t.Context(), operation)) // no answer
+		s.work(t.Context())
+		o, err := s.store.FindOperation(t.Context(), operation)
+		s.must(err)
+		if !claimed || !o.Finished || o.Code != row.code || (len(s.hs.changed) == 1) != (row.code == "") {
+			t.Errorf("%s: %+v; passwords of %v were set", name, o, s.hs.changed)
+		}
+	}
+}

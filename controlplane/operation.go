@@ -92,7 +92,8 @@ type OperationClaim struct {
 	Member Member // whom it is about; the zero Member when it is about nobody
 	Input  json.RawMessage
 	Sealed []byte
-	Again  bool  // it was claimed before: an earlier attempt may have acted
+	Again  bool // it was claimed before: an earlier attempt may have acted
+	Asked  time.Time
 	Done   int64 // what was reported before
 	Total  int64
 }

@@ -3,6 +3,8 @@ package controlplane
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
@@ -27,11 +29,42 @@ func (w *OperationWorker) create(ctx context.Context, s homeserver.Server, c Ope
 		return nil, err
 	}
 	err = s.Create(ctx, homeserver.NewAccount{Localpart: c.Member.Localpart, DisplayName: c.Member.DisplayName, Password: password})
-	// An earlier attempt of ours may have created it and died before it could say so; then only the password is uncertain.
-	if fault, ok := errors.AsType[*tenant.Fault](err); ok && fault.Code == "member.exists" && c.Again {
-		return nil, s.SetPassword(ctx, c.Member.Localpart, password)
+	if fault, ok := errors.AsType[*tenant.Fault](err); !ok || fault.Code != "member.exists" || !c.Again {
+		return nil, err
 	}
-	return nil, err
+	// An earlier attempt of ours may have created it and died before it could say so; then only the password is uncertain.
+	// Or the server was silent, and the account is somebody's whom we do not know: it must not be given away.
+	ours, unsure := madeSince(ctx, s, c.Member.Localpart, c.Asked)
+	if unsure != nil {
+		return nil, unsure
+	}
+	if !ours {
+		return nil, err
+	}
+	return nil, s.SetPassword(ctx, c.Member.Localpart, password)
+}
+
+// clocksDiffer is how far the homeserver's clock may be behind the database's.
+const clocksDiffer = time.Minute
+
+// madeSince reports whether an account was made after a moment. Newest first, so that one of ours is found on the first page;
+// those of bridges and of Hafen itself are on none.
+func madeSince(ctx context.Context, s homeserver.Accounts, who tenant.Localpart, since time.Time) (bool, error) {
+	q := homeserver.AccountQuery{Page: homeserver.Page{Limit: syncPage}, Search: string(who), Sort: "created", Descending: true}
+	for {
+		page, err := s.List(ctx, q)
+		if err != nil {
+			return false, fmt.Errorf("look for the account %s: %w", who, err)
+		}
+		for _, account := range page.Accounts {
+			if account.Localpart == who {
+				return !account.Created.Before(since.Add(-clocksDiffer)), nil
+			}
+		}
+		if q.Offset += len(page.Accounts); len(page.Accounts) == 0 || q.Offset >= page.Total {
+			return false, nil
+		}
+	}
 }
 
 func (w *OperationWorker) setPassword(ctx context.Context, s homeserver.Server, c OperationClaim) (any, error) {

@@ -82,7 +82,7 @@ const (
 	claimOperation = `
 update operations set claimed_until = now() + $2::interval, attempts = attempts + 1
 where id = $1 and finished_at is null and claimed_until < now()
-returning tenant_id, localpart, kind, input, sealed_password, attempts > 1, done, total`
+returning tenant_id, localpart, kind, input, sealed_password, attempts > 1, created_at, done, total`
 	operationMember = `select display_name, admin from members where tenant_id = $1 and localpart = $2`
 	operationSpec   = `select ` + specColumns + ` from tenants t join plans p on p.id = t.plan_id where t.id = $1`
 	// The first attempt may be repeated at once, the next after two seconds, and so on to five minutes.
@@ -102,7 +102,8 @@ func (s *Store) ClaimOperation(ctx context.Context, id string) (c controlplane.O
 			on tenant.ID
 			in []byte
 		)
-		err := tx.QueryRow(ctx, claimOperation, id, controlplane.OperationClaimed).Scan(&on, &c.Member.Localpart, &c.Kind, &in, &c.Sealed, &c.Again, &c.Done, &c.Total)
+		err := tx.QueryRow(ctx, claimOperation, id, controlplane.OperationClaimed).
+			Scan(&on, &c.Member.Localpart, &c.Kind, &in, &c.Sealed, &c.Again, &c.Asked, &c.Done, &c.Total)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
