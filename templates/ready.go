@@ -13,7 +13,7 @@ type Ready struct {
 // SetPassword is /set-password?token=...: the password of a Matrix account.
 // Fields: token, password; posted to /set-password.
 type SetPassword struct {
-	State         LinkState // LinkOpen shows the form, LinkDone the login help
+	State         LinkState // LinkOpen shows the form, LinkDone the login help, LinkPending that too with a word of patience
 	Token         string
 	MatrixID      string
 	ServerName    string

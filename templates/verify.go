@@ -8,6 +8,7 @@ type LinkState string
 const (
 	LinkOpen    LinkState = "open"
 	LinkDone    LinkState = "done"
+	LinkPending LinkState = "pending" // used, and what it asked for is under way
 	LinkExpired LinkState = "expired"
 	LinkUsed    LinkState = "used"
 	LinkInvalid LinkState = "invalid"

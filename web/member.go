@@ -224,11 +224,15 @@ func (s *Server) setPassword(r *request) error {
 	if err != nil {
 		return err
 	}
-	link, _, err := s.Members.UsePasswordLink(r.ctx(), in.get("token"), in.get("password"))
+	link, result, err := s.Members.UsePasswordLink(r.ctx(), in.get("token"), in.get("password"))
 	if form, wrong := in.wrong(err); wrong && tenant.FaultOf(err).Field != "" {
 		return s.setPasswordPage(r, in.get("token"), link, form, templates.LinkOpen, nil)
 	}
-	return s.setPasswordPage(r, "", link, templates.Form{}, templates.LinkDone, err)
+	state := templates.LinkDone
+	if !result.Done {
+		state = templates.LinkPending
+	}
+	return s.setPasswordPage(r, "", link, templates.Form{}, state, err)
 }
 
 // setPasswordPage shows a link in a state, or in the one that err tells.

@@ -278,6 +278,18 @@ func TestAFailureHidesNoWayOut(t *testing.T) {
 	}
 }
 
+// TestAPasswordThatIsNotSetYet is not reported as set: the homeserver is silent.
+func TestAPasswordThatIsNotSetYet(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, everything)
+	to := s.as(s.anna).post(serverPath(s.server)+"/admin-link", fields("go", "yes")).want(http.StatusSeeOther).header.Get("Location")
+	_, token, _ := strings.Cut(to, "token=")
+	got := s.visitor().post("/set-password", fields("token", token, "password", "a password of my own")).want(http.StatusOK)
+	if head := got.doc().Find("h1").Text(); !strings.Contains(head, "on its way") || !strings.Contains(got.body, "FluffyChat") {
+		t.Errorf("the page says %q", head)
+	}
+}
+
 // TestMembersWithNamesOfPages: whoever is called as a page of ours is has one all the same.
 func TestMembersWithNamesOfPages(t *testing.T) {
 	t.Parallel()

@@ -122,8 +122,10 @@ func linkState(err error) (templates.LinkState, error) {
 
 // linkStatus is that of a page that says what became of a link.
 func linkStatus(state templates.LinkState) int {
-	if state == templates.LinkOpen || state == templates.LinkDone {
+	switch state {
+	case templates.LinkOpen, templates.LinkDone, templates.LinkPending:
 		return http.StatusOK
+	default:
+		return http.StatusUnprocessableEntity
 	}
-	return http.StatusUnprocessableEntity
 }

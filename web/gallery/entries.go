@@ -53,7 +53,7 @@ func visitorEntries() []Entry {
 			page(v, "setpassword-"+string(state), of(templates.SetPasswordPage, setPassword(state))),
 		)
 	}
-	return list
+	return append(list, page(v, "setpassword-pending", of(templates.SetPasswordPage, setPassword(templates.LinkPending))))
 }
 
 var linkStates = []templates.LinkState{
