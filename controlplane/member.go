@@ -195,11 +195,11 @@ func (m *Members) Deactivate(ctx context.Context, actor Actor, id tenant.ID, loc
 // Erase deactivates a member for good and removes what the homeserver can: profile, uploads, and their messages from the
 // sight of whoever joins later. typed must be the member's user name or Matrix id.
 func (m *Members) Erase(ctx context.Context, actor Actor, id tenant.ID, localpart, typed string) (MemberResult, error) {
-	server, err := authorize(ctx, m.Store, actor, id, ManageMembers)
+	who := tenant.Localpart(localpart)
+	server, err := m.authorizeOn(ctx, actor, id, who)
 	if err != nil {
 		return MemberResult{}, err
 	}
-	who := tenant.Localpart(localpart)
 	if typed != localpart && typed != who.UserID(server.ServerName) {
 		return MemberResult{}, &tenant.Fault{Kind: tenant.Invalid, Code: "member.name_differs", Field: "name"}
 	}
@@ -208,6 +208,9 @@ func (m *Members) Erase(ctx context.Context, actor Actor, id tenant.ID, localpar
 
 // SetAdmin makes a member an administrator of the homeserver itself, or no longer one.
 func (m *Members) SetAdmin(ctx context.Context, actor Actor, id tenant.ID, localpart string, admin bool) (MemberResult, error) {
+	if _, err := authorize(ctx, m.Store, actor, id, AppointAdmins); err != nil {
+		return MemberResult{}, err
+	}
 	return m.change(ctx, actor, id, localpart, OperationSetAdmin, adminship{Admin: admin})
 }
 
@@ -223,14 +226,35 @@ func (m *Members) SignOut(ctx context.Context, actor Actor, id tenant.ID, localp
 
 // Forget removes a member from the list whose account the homeserver does not have.
 func (m *Members) Forget(ctx context.Context, actor Actor, id tenant.ID, localpart string) error {
-	if _, err := authorize(ctx, m.Store, actor, id, ManageMembers); err != nil {
+	who := tenant.Localpart(localpart)
+	if _, err := m.authorizeOn(ctx, actor, id, who); err != nil {
 		return err
 	}
-	return m.Store.ForgetMember(ctx, actor, id, tenant.Localpart(localpart))
+	return m.Store.ForgetMember(ctx, actor, id, who)
+}
+
+// authorizeOn is authorize for a change of one member's account: the Fault member.is_admin where it takes more than ManageMembers.
+func (m *Members) authorizeOn(ctx context.Context, actor Actor, id tenant.ID, who tenant.Localpart) (Server, error) {
+	server, err := authorize(ctx, m.Store, actor, id, ManageMembers)
+	if err != nil {
+		return Server{}, err
+	}
+	return server, m.mayChange(ctx, actor, server, who)
+}
+
+func (m *Members) mayChange(ctx context.Context, actor Actor, server Server, who tenant.Localpart) error {
+	if actor.Operator || server.Role.May(AppointAdmins) {
+		return nil
+	}
+	member, err := m.Store.FindMember(ctx, server.ID, who)
+	if err != nil {
+		return err
+	}
+	return mayChange(actor, server, member)
 }
 
 func (m *Members) change(ctx context.Context, actor Actor, id tenant.ID, localpart string, kind OperationKind, input any) (MemberResult, error) {
-	server, err := authorize(ctx, m.Store, actor, id, ManageMembers)
+	server, err := m.authorizeOn(ctx, actor, id, tenant.Localpart(localpart))
 	if err != nil {
 		return MemberResult{}, err
 	}
@@ -240,6 +264,9 @@ func (m *Members) change(ctx context.Context, actor Actor, id tenant.ID, localpa
 
 func (m *Members) withPassword(ctx context.Context, actor Actor, password string, r MemberRequest) (MemberResult, error) {
 	server, err := authorize(ctx, m.Store, actor, r.Tenant, ManageMembers)
+	if err == nil && r.Kind != OperationCreate {
+		err = m.mayChange(ctx, actor, server, r.Localpart)
+	}
 	if err != nil {
 		return MemberResult{}, err
 	}

@@ -22,10 +22,12 @@ func (m *Members) BulkSignOut(ctx context.Context, actor Actor, id tenant.ID, lo
 	return m.bulk(ctx, actor, id, localparts, OperationSignOut, signingOut{})
 }
 
-// bulk records one operation each. One that is refused (busy, or in another state by now) keeps none of the others back.
+// bulk records one operation each. One that is refused (busy, in another state by now, or an administrator's) keeps none of the
+// others back.
 func (m *Members) bulk(ctx context.Context, actor Actor, id tenant.ID, localparts []string, kind OperationKind, input any) (BulkResult, error) {
 	result := BulkResult{Refused: map[tenant.Localpart]string{}}
-	if _, err := authorize(ctx, m.Store, actor, id, ManageMembers); err != nil {
+	server, err := authorize(ctx, m.Store, actor, id, ManageMembers)
+	if err != nil {
 		return result, err
 	}
 	if err := checkBulk(localparts); err != nil {
@@ -33,11 +35,14 @@ func (m *Members) bulk(ctx context.Context, actor Actor, id tenant.ID, localpart
 	}
 	for _, localpart := range localparts {
 		who := tenant.Localpart(localpart)
-		_, err := m.Store.RequestMember(ctx, MemberRequest{Actor: actor, Tenant: id, Localpart: who, Kind: kind, Input: input})
+		err := m.mayChange(ctx, actor, server, who)
+		if err == nil {
+			_, err = m.Store.RequestMember(ctx, MemberRequest{Actor: actor, Tenant: id, Localpart: who, Kind: kind, Input: input})
+		}
 		switch fault := tenant.FaultOf(err); {
 		case err == nil:
 			result.Begun++
-		case fault.Kind == tenant.Conflict && fault.Code != "status.not_active" || fault.Kind == tenant.NotFound:
+		case fault.Kind == tenant.Conflict && fault.Code != "status.not_active" || fault.Kind == tenant.NotFound, fault.Code == "member.is_admin":
 			result.Refused[who] = fault.Code
 		default:
 			return result, err

@@ -69,19 +69,20 @@ func (MemberPasswordMail) mailContent() {}
 
 // PasswordLink makes a single-use link's token with which a member sets their own password.
 func (m *Members) PasswordLink(ctx context.Context, actor Actor, id tenant.ID, localpart string) (string, error) {
-	if _, err := authorize(ctx, m.Store, actor, id, ManageMembers); err != nil {
+	who := tenant.Localpart(localpart)
+	if _, err := m.authorizeOn(ctx, actor, id, who); err != nil {
 		return "", err
 	}
 	token, hash := NewToken()
 	return token, m.Store.CreatePasswordLinks(ctx, PasswordLinkRequest{
-		Actor: actor, Tenant: id, Lifetime: PasswordLinkLifetime,
-		Links: []NewPasswordLink{{Localpart: tenant.Localpart(localpart), Hash: hash}},
+		Actor: actor, Tenant: id, Lifetime: PasswordLinkLifetime, Links: []NewPasswordLink{{Localpart: who, Hash: hash}},
 	})
 }
 
 // MailPasswordLink sends such a link to an address. Nobody but the mailbox sees it. Fault: email.invalid.
 func (m *Members) MailPasswordLink(ctx context.Context, actor Actor, id tenant.ID, localpart, email string) error {
-	server, err := authorize(ctx, m.Store, actor, id, ManageMembers)
+	who := tenant.Localpart(localpart)
+	server, err := m.authorizeOn(ctx, actor, id, who)
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func (m *Members) MailPasswordLink(ctx context.Context, actor Actor, id tenant.I
 	if err != nil {
 		return err
 	}
-	link, err := passwordMail(m.Texts, server, tenant.Localpart(localpart), MemberPasswordMail{
+	link, err := passwordMail(m.Texts, server, who, MemberPasswordMail{
 		MailLink: MailLink{Email: to, Expires: m.Now().Add(MailedLinkLifetime)},
 	})
 	if err != nil {
@@ -109,9 +110,10 @@ func passwordMail(texts MailTexts, server Server, who tenant.Localpart, content 
 	return NewPasswordLink{Localpart: who, Hash: hash, Mail: &Mail{To: content.Email, MailText: text}}, nil
 }
 
-// BulkPasswordLinks makes a link for each of some members.
+// BulkPasswordLinks makes a link for each of some members, or none.
 func (m *Members) BulkPasswordLinks(ctx context.Context, actor Actor, id tenant.ID, localparts []string) ([]MemberToken, error) {
-	if _, err := authorize(ctx, m.Store, actor, id, ManageMembers); err != nil {
+	server, err := authorize(ctx, m.Store, actor, id, ManageMembers)
+	if err != nil {
 		return nil, err
 	}
 	if err := checkBulk(localparts); err != nil {
@@ -121,6 +123,9 @@ func (m *Members) BulkPasswordLinks(ctx context.Context, actor Actor, id tenant.
 	r := PasswordLinkRequest{Actor: actor, Tenant: id, Lifetime: PasswordLinkLifetime}
 	for _, localpart := range localparts {
 		member, err := m.Store.FindMember(ctx, id, tenant.Localpart(localpart))
+		if err == nil {
+			err = mayChange(actor, server, member)
+		}
 		if err != nil {
 			return nil, err
 		}

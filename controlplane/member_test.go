@@ -74,3 +74,64 @@ func TestARepeatedCreationTakesNobodysAccount(t *testing.T) {
 		}
 	}
 }
+
+// colleague is an actor with a role on the server.
+func (s *school) colleague(role controlplane.Role) (a controlplane.Actor) {
+	s.Helper()
+	a.Email = string(role) + "@example.org"
+	s.must(s.pool.QueryRow(s.Context(), `insert into accounts (email, email_key, password_hash, language, role, verified_at)
+		values ($1, $1, 'x', 'de', 'customer', now()) returning id::text`, a.Email).Scan(&a.Account))
+	s.exec(`insert into colleagues (tenant_id, account_id, role) values ($1, $2, $3)`, s.id, a.Account, role)
+	return a
+}
+
+// TestWhoManagesMembersGetsNoPowerOverTheServer: neither by giving it, nor by way of an account that has it.
+func TestWhoManagesMembersGetsNoPowerOverTheServer(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	s.exec(`insert into members (tenant_id, localpart, state, server_admin, missing_at) values
+		($1, 'bert', 'active', false, null), ($1, 'carla', 'active', true, now())`, s.id)
+	m := controlplane.NewMembers(controlplane.MembersConfig{Store: s.store, Mailbox: open{}, Texts: linkTexts{}, Wait: 50 * time.Millisecond})
+	manager, ctx := s.colleague(controlplane.MemberManager), t.Context()
+	last := func(_ any, err error) error { return err }
+	attempts := map[string]func(a controlplane.Actor, who string) error{
+		"password": func(a controlplane.Actor, who string) error { return last(m.SetPassword(ctx, a, s.id, who, "")) },
+		"link":     func(a controlplane.Actor, who string) error { return last(m.PasswordLink(ctx, a, s.id, who)) },
+		"mail": func(a controlplane.Actor, who string) error {
+			return m.MailPasswordLink(ctx, a, s.id, who, "x@example.org")
+		},
+		"links": func(a controlplane.Actor, who string) error {
+			return last(m.BulkPasswordLinks(ctx, a, s.id, []string{who}))
+		},
+		"lock":       func(a controlplane.Actor, who string) error { return last(m.Lock(ctx, a, s.id, who, true)) },
+		"sign out":   func(a controlplane.Actor, who string) error { return last(m.SignOut(ctx, a, s.id, who)) },
+		"deactivate": func(a controlplane.Actor, who string) error { return last(m.Deactivate(ctx, a, s.id, who)) },
+		"reactivate": func(a controlplane.Actor, who string) error { return last(m.Reactivate(ctx, a, s.id, who)) },
+		"erase":      func(a controlplane.Actor, who string) error { return last(m.Erase(ctx, a, s.id, who, who)) },
+		"forget":     func(a controlplane.Actor, who string) error { return m.Forget(ctx, a, s.id, who) },
+	}
+	for name, attempt := range attempts {
+		for _, who := range []string{"anna", "carla"} { // the first account, and one with power of its own
+			if fault := tenant.FaultOf(attempt(manager, who)); fault.Code != "member.is_admin" || fault.Kind != tenant.Forbidden {
+				t.Errorf("%s of %s: %v", name, who, fault)
+			}
+		}
+		s.exec(`update operations set finished_at = now()`)
+		s.exec(`update members set state = 'active', missing_at = null where localpart = 'bert'`)
+		err := attempt(manager, "bert")
+		if refused := name == "reactivate" || name == "forget"; err != nil && (!refused || tenant.FaultOf(err).Code != "member.state") {
+			t.Errorf("%s of bert: %v", name, err)
+		}
+	}
+	if _, err := m.SetAdmin(ctx, manager, s.id, "bert", true); tenant.FaultOf(err).Code != "role.forbidden" {
+		t.Errorf("power was given: %v", err)
+	}
+	result, err := m.BulkDeactivate(ctx, manager, s.id, []string{"anna", "carla"})
+	if err != nil || result.Begun != 0 || len(result.Refused) != 2 {
+		t.Errorf("%+v %v", result, err)
+	}
+	if n := s.count(`select count(*) from operations where localpart <> 'bert'`) + s.count(`select count(*) from tokens where localpart <> 'bert'`); n != 0 {
+		t.Errorf("%d things were done to accounts with power", n)
+	}
+	s.must(last(m.PasswordLink(ctx, s.colleague(controlplane.Administrator), s.id, "carla")))
+}

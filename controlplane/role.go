@@ -30,6 +30,7 @@ const (
 	See              Permission = "see" // state, usage, address
 	SeeMembers       Permission = "see_members"
 	ManageMembers    Permission = "manage_members"
+	AppointAdmins    Permission = "appoint_admins" // of the homeserver itself; and to change their accounts
 	ManageContent    Permission = "manage_content" // rooms, media, notices
 	ManageSettings   Permission = "manage_settings"
 	ManageBilling    Permission = "manage_billing" // plan, payment
@@ -38,11 +39,13 @@ const (
 )
 
 // Permissions lists them all.
-var Permissions = []Permission{See, SeeMembers, ManageMembers, ManageContent, ManageSettings, ManageBilling, ManageColleagues, DeleteServer}
+var Permissions = []Permission{
+	See, SeeMembers, ManageMembers, AppointAdmins, ManageContent, ManageSettings, ManageBilling, ManageColleagues, DeleteServer,
+}
 
 var permissions = map[Role][]Permission{
 	Owner:         Permissions,
-	Administrator: {See, SeeMembers, ManageMembers, ManageContent, ManageSettings},
+	Administrator: {See, SeeMembers, ManageMembers, AppointAdmins, ManageContent, ManageSettings},
 	MemberManager: {See, SeeMembers, ManageMembers},
 	Billing:       {See, ManageBilling},
 	ReadOnly:      {See, SeeMembers},
@@ -68,4 +71,13 @@ func authorize(ctx context.Context, store ServerFinder, actor Actor, id tenant.I
 		return Server{}, &tenant.Fault{Kind: tenant.Forbidden, Code: "role.forbidden"}
 	}
 	return server, nil
+}
+
+// mayChange refuses an account with power over the homeserver to whoever may not give such power: a new password for it would
+// be a way to that power.
+func mayChange(actor Actor, server Server, m Member) error {
+	if !m.Admin && !m.ServerAdmin || actor.Operator || server.Role.May(AppointAdmins) {
+		return nil
+	}
+	return &tenant.Fault{Kind: tenant.Forbidden, Code: "member.is_admin"}
 }

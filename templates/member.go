@@ -11,9 +11,11 @@ type OneMember struct {
 	Member Member
 	Able   Abilities
 	Manage bool
-	Result *MemberResult
-	Mail   Form // field: email
-	Erase  Form // field: name
+	// Protected says that whoever looks may change members, but not this one, who has power over the server.
+	Protected bool
+	Result    *MemberResult
+	Mail      Form // field: email
+	Erase     Form // field: name
 	// Devices is nil until somebody asks for them.
 	Devices *Devices
 }

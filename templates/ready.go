@@ -7,6 +7,7 @@ type Ready struct {
 	AdminID       string // "@anna:example.org"
 	// SetPasswordURL is a single-use link for the first administrator, to pass on; "" where none was asked for.
 	SetPasswordURL string
+	Manage         bool // may make that link
 	Trial          bool // says that the clients must trust the trial CA first
 }
 

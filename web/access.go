@@ -23,6 +23,7 @@ const (
 	sees
 	seesMembers
 	managesMembers
+	appointsAdmins
 	managesContent
 	managesSettings
 	managesBilling
@@ -34,7 +35,7 @@ const (
 // needs is the permission of those that are about one server.
 var needs = map[access]controlplane.Permission{
 	sees: controlplane.See, seesMembers: controlplane.SeeMembers, managesMembers: controlplane.ManageMembers,
-	managesContent: controlplane.ManageContent, managesSettings: controlplane.ManageSettings, managesBilling: controlplane.ManageBilling,
+	appointsAdmins: controlplane.AppointAdmins, managesContent: controlplane.ManageContent, managesSettings: controlplane.ManageSettings, managesBilling: controlplane.ManageBilling,
 	managesColleagues: controlplane.ManageColleagues, deletes: controlplane.DeleteServer,
 }
 
@@ -82,7 +83,7 @@ func (s *Server) allow(r *request, route route) (bool, error) {
 			return false, &tenant.Fault{Kind: tenant.Forbidden, Code: "operator.only"}
 		}
 		return true, nil
-	case customer, sees, seesMembers, managesMembers, managesContent, managesSettings, managesBilling, managesColleagues, deletes:
+	case customer, sees, seesMembers, managesMembers, appointsAdmins, managesContent, managesSettings, managesBilling, managesColleagues, deletes:
 		// Operators act on servers in their console, where it is recorded as theirs, never in a customer's place.
 		if account.Operator {
 			return false, &tenant.Fault{Kind: tenant.Forbidden, Code: "customer.only"}

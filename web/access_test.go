@@ -132,7 +132,8 @@ func verdict(a *answer) string {
 func TestAccess(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	s.work() // pages about rooms and files ask the homeserver
+	s.work()                                   // pages about rooms and files ask the homeserver
+	s.exec(`update members set admin = false`) // accounts with power ask for more than the routes about members
 	want := map[access]map[string]string{
 		public:   {"visitor": "let in", "anna": "let in", "ben": "let in", "olga": "let in", "newcomer": "let in"},
 		trial:    {"visitor": "let in", "anna": "let in", "ben": "let in", "olga": "let in", "newcomer": "let in"},

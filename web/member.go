@@ -53,9 +53,16 @@ func (s *Server) memberPageView(r *request) (templates.OneMember, error) {
 	if err != nil {
 		return templates.OneMember{}, err
 	}
-	return templates.OneMember{
+	vm := templates.OneMember{
 		Server: s.serverView(r, r.server), Member: memberView(m), Able: s.abilities(r.server), Manage: manages(r.server),
-	}, nil
+	}
+	if !r.server.Role.May(controlplane.AppointAdmins) {
+		vm.Able.Admin = false
+		if m.Admin || m.ServerAdmin {
+			vm.Protected, vm.Manage = vm.Manage, false
+		}
+	}
+	return vm, nil
 }
 
 func (s *Server) memberPage(r *request, status int, vm templates.OneMember) error {

@@ -71,6 +71,7 @@ func (s *Server) readyPage(r *request, link string) error {
 	return r.ok(templates.ReadyPage(p, templates.Ready{
 		Server: s.serverView(r, r.server), HomeserverURL: s.homeserver(r.server.Host),
 		AdminID: r.server.FirstAdmin.UserID(r.server.ServerName), SetPasswordURL: link, Trial: s.Trial,
+		Manage: r.server.Role.May(controlplane.AppointAdmins),
 	}))
 }
 

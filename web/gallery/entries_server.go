@@ -98,7 +98,7 @@ func provisioning(current int, state templates.StepState, failure string) templa
 func ready(link string) templates.Ready {
 	return templates.Ready{
 		Server: server(templates.StatusActive), HomeserverURL: "https://matrix.werft.example", AdminID: "@anna:werft.example",
-		SetPasswordURL: link, Trial: true,
+		SetPasswordURL: link, Manage: true, Trial: true,
 	}
 }
 
