@@ -1,18 +1,30 @@
 package templates
 
 import (
+	"regexp"
 	"strconv"
-	"strings"
 	"time"
+)
+
+var (
+	// formula is what begins like one: a cell, or what becomes a cell in a spreadsheet that splits at another character than we do.
+	formula = regexp.MustCompile(`(^|[;,"|])( *[=+@-])`)
+	// controls split cells and rows, and belong into no name.
+	controls = regexp.MustCompile(`[[:cntrl:]]+`)
 )
 
 // csvCell keeps a spreadsheet from running what somebody has put into a name as a formula (OWASP, "CSV Injection"): what begins
 // like one gets an apostrophe, which spreadsheets take for "this is text".
 func csvCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
+	return formula.ReplaceAllString(controls.ReplaceAllString(s, " "), "$1'$2")
+}
+
+// CSVSeparator is what a spreadsheet of the language splits at, so that a file opens in columns.
+func CSVSeparator(l Locale) rune {
+	if l.Code() == "de" {
+		return ';'
 	}
-	return s
+	return ','
 }
 
 func csvRow(cells ...string) []string {

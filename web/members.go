@@ -300,6 +300,7 @@ func (r *request) csv(name string, head []string) (*csv.Writer, error) {
 		return nil, fmt.Errorf("begin a file: %w", err)
 	}
 	out := csv.NewWriter(r.Response())
+	out.Comma = templates.CSVSeparator(r.locale)
 	return out, out.Write(head)
 }
 

@@ -167,7 +167,9 @@ func TestTenThousandMembers(t *testing.T) {
 func TestExportsRunNothing(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	for i, name := range []string{"=HYPERLINK(1)", "+1", "-1+1", "@SUM(1)", "\tx"} {
+	for i, name := range []string{
+		"=HYPERLINK(1)", "+1", "-1+1", "@SUM(1)", "\tx", "Ida;=1+1", "Ida,\"=1+1", "Ida\t=1+1", "Ida\n@SUM(1)", "\t=1", "; =1",
+	} {
 		s.exec(`insert into members (tenant_id, localpart, display_name, state) values ($1, $2, $3, 'active')`, s.server, "m"+itoa(i), name)
 	}
 	got := s.as(s.anna).get(membersPath(s.server) + ".csv").want(http.StatusOK)
@@ -178,10 +180,19 @@ func TestExportsRunNothing(t *testing.T) {
 	s.must(err)
 	for _, row := range rows {
 		for _, cell := range row {
-			if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-				t.Errorf("a spreadsheet would run %q", cell)
+			// Whatever a spreadsheet splits at.
+			for _, part := range strings.FieldsFunc(cell, func(c rune) bool { return strings.ContainsRune(";,\"|\t\r\n", c) }) {
+				if part = strings.TrimSpace(part); part != "" && strings.ContainsRune("=+-@", rune(part[0])) {
+					t.Errorf("a spreadsheet would run %q", cell)
+				}
 			}
 		}
+	}
+	german := s.as(s.anna)
+	german.language = "de"
+	s.exec(`update accounts set language = 'de'`)
+	if head, _, _ := strings.Cut(german.get(membersPath(s.server)+".csv").body, "\n"); strings.Count(head, ";") != 6 {
+		t.Errorf("a German spreadsheet finds no columns in %q", head)
 	}
 }
 
