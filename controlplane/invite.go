@@ -37,6 +37,8 @@ type InviteStore interface {
 	// CreateInvite takes a seat: faults seats.full, status.not_active.
 	CreateInvite(ctx context.Context, n InviteRequest) error
 	ListInvites(ctx context.Context, id tenant.ID) ([]Invite, error)
+	// FindInviteByID finds one of a server's invites that can be renewed: the Fault invite.unknown when it was used or withdrawn.
+	FindInviteByID(ctx context.Context, id tenant.ID, invite string) (Invite, error)
 	// RenewInvite gives an invite that was not used another link and more time; the old link is dead. One that had expired
 	// takes a seat again. Faults: invite.unknown, and those of CreateInvite.
 	RenewInvite(ctx context.Context, id string, n InviteRequest) error
@@ -200,24 +202,21 @@ func (i *Invites) List(ctx context.Context, actor Actor, id tenant.ID) ([]Invite
 }
 
 // Renew makes another link for an invite that was not used; the old one is dead. An invite with an address is sent again.
-func (i *Invites) Renew(ctx context.Context, actor Actor, id tenant.ID, invite string) (token string, err error) {
+// sentTo is that address. Faults: invite.unknown, seats.full.
+func (i *Invites) Renew(ctx context.Context, actor Actor, id tenant.ID, invite string) (token, sentTo string, err error) {
 	server, err := authorize(ctx, i.Store, actor, id, ManageMembers)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	list, err := i.Store.ListInvites(ctx, id)
+	known, err := i.Store.FindInviteByID(ctx, id, invite)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	at := slices.IndexFunc(list, func(known Invite) bool { return known.ID == invite })
-	if at < 0 {
-		return "", &tenant.Fault{Kind: tenant.NotFound, Code: "invite.unknown"}
-	}
-	request := InviteRequest{Actor: actor, Tenant: id, Email: list[at].Email, DisplayName: list[at].DisplayName}
+	request := InviteRequest{Actor: actor, Tenant: id, Email: known.Email, DisplayName: known.DisplayName}
 	if token, err = i.link(server, DefaultInviteDays, &request); err != nil {
-		return "", err
+		return "", "", err
 	}
-	return token, i.Store.RenewInvite(ctx, invite, request)
+	return token, known.Email, i.Store.RenewInvite(ctx, invite, request)
 }
 
 // Withdraw ends an invite and frees its seat.

@@ -63,14 +63,14 @@ func (s *Server) makeInvite(r *request) error {
 }
 
 func (s *Server) renewInvite(r *request) error {
-	token, err := s.Invites.Renew(r.ctx(), r.actor(), r.server.ID, r.Param("invite"))
+	token, sentTo, err := s.Invites.Renew(r.ctx(), r.actor(), r.server.ID, r.Param("invite"))
 	if form, wrong := (input{}).wrong(err); wrong {
 		return s.invitesPage(r, http.StatusUnprocessableEntity, func(vm *templates.Invites) { vm.Form = form })
 	}
 	if err != nil {
 		return err
 	}
-	return s.invitesWithLink(r, token, "")
+	return s.invitesWithLink(r, token, sentTo)
 }
 
 func (s *Server) invitesWithLink(r *request, token, sentTo string) (err error) {

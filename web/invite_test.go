@@ -162,7 +162,11 @@ func TestInviteMistakes(t *testing.T) {
 		}
 	}
 	before := s.count(`select count(*) from invites`)
-	anna.post(path+"/"+s.invite+"/renew", nil).want(http.StatusOK).doc().Find("#invite-link")
+	s.exec(`update invites set email = 'ida@example.org' where id::text = $1`, s.invite)
+	renewed := anna.post(path+"/"+s.invite+"/renew", nil).want(http.StatusOK)
+	if renewed.doc().Find("#invite-link").Length() != 1 || !strings.Contains(renewed.doc().Find("#new-title").Text(), "on its way to ida@example.org") {
+		t.Errorf("a renewed invite that was mailed: %q", renewed.doc().Find("#new-title").Text())
+	}
 	anna.post(path+"/"+s.invite+"/withdraw", nil).wantRedirect(path)
 	anna.post(path+"/"+s.invite+"/withdraw", nil).want(http.StatusNotFound)
 	anna.post(path+"/"+s.invite+"/renew", nil).want(http.StatusNotFound)

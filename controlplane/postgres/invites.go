@@ -60,6 +60,27 @@ func (s *Store) ListInvites(ctx context.Context, id tenant.ID) ([]controlplane.I
 	return collect(rows, scanInvite, "list invites")
 }
 
+const findInviteByID = `select ` + inviteColumns + ` from invites where id = $1 and tenant_id = $2 and used_at is null and withdrawn_at is null`
+
+// FindInviteByID finds an invite that can be renewed.
+func (s *Store) FindInviteByID(ctx context.Context, id tenant.ID, invite string) (controlplane.Invite, error) {
+	if !isUUID(invite) {
+		return controlplane.Invite{}, unknownInvite()
+	}
+	rows, err := s.pool.Query(ctx, findInviteByID, invite, id)
+	if err != nil {
+		return controlplane.Invite{}, fmt.Errorf("find invite of %s: %w", id, translate(err))
+	}
+	i, err := pgx.CollectExactlyOneRow(rows, scanInvite)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return i, unknownInvite()
+	}
+	if err != nil {
+		return i, fmt.Errorf("find invite of %s: %w", id, translate(err))
+	}
+	return i, nil
+}
+
 const (
 	lockInvite = `
 select expires_at <= now() from invites where id = $1 and tenant_id = $2 and used_at is null and withdrawn_at is null for update`

@@ -121,6 +121,31 @@ func TestAnInviteWorksOnce(t *testing.T) {
 	}
 }
 
+// The list is cut at the newest five hundred; that is no reason for the oldest to be lost.
+func TestAnyInviteCanBeFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id, other := w.active("anna"), w.active("ben")
+	w.exec(`update plans set seats = 2000`)
+	_, err := w.invite(id, time.Hour)
+	w.must(err)
+	list, err := w.store.ListInvites(w.ctx, id)
+	w.must(err)
+	oldest := list[0].ID
+	w.exec(`insert into invites (hash, tenant_id, invited_by, expires_at, created_at)
+		select n::text::bytea, $1, 'anna', now() + interval '1 day', now() + n * interval '1 second' from generate_series(1, 500) n`, id)
+	if found, err := w.store.FindInviteByID(w.ctx, id, oldest); err != nil || !found.Open() {
+		t.Errorf("%+v %v", found, err)
+	}
+	for _, where := range []tenant.ID{other, "t-unknown"} {
+		_, err = w.store.FindInviteByID(w.ctx, where, oldest)
+		w.wantFault(err, "invite.unknown")
+	}
+	w.must(w.store.WithdrawInvite(w.ctx, w.anna, id, oldest))
+	_, err = w.store.FindInviteByID(w.ctx, id, oldest)
+	w.wantFault(err, "invite.unknown")
+}
+
 func TestARenewedInviteHasOneLink(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
