@@ -31,6 +31,7 @@ const (
 // ColleagueStore keeps colleagues.
 type ColleagueStore interface {
 	ServerFinder
+	AttemptStore
 	ListColleagues(ctx context.Context, id tenant.ID) ([]Colleague, []ColleagueInvite, error)
 	// InviteColleague records an invitation with its mail, in place of an earlier one to the same address. Faults:
 	// colleague.exists, colleague.owner, colleague.too_many.
@@ -108,7 +109,7 @@ func (c *Colleagues) List(ctx context.Context, actor Actor, id tenant.ID) ([]Col
 }
 
 // Invite mails an invitation. It says the same whether the address has an account with Hafen or not. Faults: email.invalid,
-// role.unknown, and those of the store.
+// role.unknown, invite.too_many, and those of the store.
 func (c *Colleagues) Invite(ctx context.Context, actor Actor, id tenant.ID, email string, role Role) error {
 	server, err := authorize(ctx, c.Store, actor, id, ManageColleagues)
 	if err != nil {
@@ -118,6 +119,9 @@ func (c *Colleagues) Invite(ctx context.Context, actor Actor, id tenant.ID, emai
 		return err
 	}
 	if err := checkRole(role); err != nil {
+		return err
+	}
+	if err := takeMail(ctx, c.Store, id, email); err != nil {
 		return err
 	}
 	secret, hash := NewToken()

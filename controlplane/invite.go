@@ -34,6 +34,7 @@ const DefaultInviteDays = 7
 type InviteStore interface {
 	ServerFinder
 	OperationRequests
+	AttemptStore
 	// CreateInvite takes a seat: faults seats.full, status.not_active.
 	CreateInvite(ctx context.Context, n InviteRequest) error
 	ListInvites(ctx context.Context, id tenant.ID) ([]Invite, error)
@@ -134,7 +135,7 @@ func NewInvites(c InvitesConfig) *Invites {
 }
 
 // Create makes an invite and gives its secret, which is kept nowhere else; with an address, the link goes there by mail.
-// Faults: seats.full, email.invalid, member.*, invite.days.
+// Faults: seats.full, email.invalid, member.*, invite.days, invite.too_many.
 func (i *Invites) Create(ctx context.Context, actor Actor, id tenant.ID, n NewInvite) (token string, err error) {
 	server, err := authorize(ctx, i.Store, actor, id, ManageMembers)
 	if err != nil {
@@ -156,6 +157,9 @@ func (i *Invites) Create(ctx context.Context, actor Actor, id tenant.ID, n NewIn
 	}
 	if n.Email != "" {
 		if request.Email, err = ParseEmail(n.Email); err != nil {
+			return "", err
+		}
+		if err := takeMail(ctx, i.Store, id, request.Email); err != nil {
 			return "", err
 		}
 	}
@@ -202,13 +206,16 @@ func (i *Invites) List(ctx context.Context, actor Actor, id tenant.ID) ([]Invite
 }
 
 // Renew makes another link for an invite that was not used; the old one is dead. An invite with an address is sent again.
-// sentTo is that address. Faults: invite.unknown, seats.full.
+// sentTo is that address. Faults: invite.unknown, invite.too_many, seats.full.
 func (i *Invites) Renew(ctx context.Context, actor Actor, id tenant.ID, invite string) (token, sentTo string, err error) {
 	server, err := authorize(ctx, i.Store, actor, id, ManageMembers)
 	if err != nil {
 		return "", "", err
 	}
 	known, err := i.Store.FindInviteByID(ctx, id, invite)
+	if err == nil && known.Email != "" {
+		err = takeMail(ctx, i.Store, id, known.Email)
+	}
 	if err != nil {
 		return "", "", err
 	}

@@ -36,6 +36,7 @@ type MemberStore interface {
 	ServerFinder
 	MemberReader
 	OperationRequests
+	AttemptStore
 	PasswordLinks
 	// RequestMember records an operation and its job. A create or reactivate reserves the seat in the same transaction:
 	// faults seats.full, member.exists, member.unknown, member.busy, member.state, status.not_active.

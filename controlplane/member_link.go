@@ -79,7 +79,7 @@ func (m *Members) PasswordLink(ctx context.Context, actor Actor, id tenant.ID, l
 	})
 }
 
-// MailPasswordLink sends such a link to an address. Nobody but the mailbox sees it. Fault: email.invalid.
+// MailPasswordLink sends such a link to an address. Nobody but the mailbox sees it. Faults: email.invalid, invite.too_many.
 func (m *Members) MailPasswordLink(ctx context.Context, actor Actor, id tenant.ID, localpart, email string) error {
 	who := tenant.Localpart(localpart)
 	server, err := m.authorizeOn(ctx, actor, id, who)
@@ -87,6 +87,9 @@ func (m *Members) MailPasswordLink(ctx context.Context, actor Actor, id tenant.I
 		return err
 	}
 	to, err := ParseEmail(email)
+	if err == nil {
+		err = takeMail(ctx, m.Store, id, to)
+	}
 	if err != nil {
 		return err
 	}

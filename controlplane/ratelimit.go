@@ -3,6 +3,7 @@ package controlplane
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -27,7 +28,11 @@ type Limit struct {
 
 // take counts an attempt or returns a TooMany fault with the minutes to wait.
 func (a *Accounts) take(ctx context.Context, code string, limits ...Limit) error {
-	wait, err := a.Store.TakeAttempts(ctx, limits...)
+	return take(ctx, a.Store, code, limits...)
+}
+
+func take(ctx context.Context, store AttemptStore, code string, limits ...Limit) error {
+	wait, err := store.TakeAttempts(ctx, limits...)
 	if err != nil {
 		return fmt.Errorf("count an attempt: %w", err)
 	}
@@ -83,6 +88,18 @@ func mailLimits(email, address string) []Limit {
 		{Key: "mail:pair:" + who + ":" + network(address), Most: 4, Window: time.Hour},
 		{Key: "mail:account:" + who, Most: 12, Window: time.Hour},
 	}
+}
+
+// takeMail counts a mail that somebody who manages a server has us send to an address of their choice: we are not to be used to
+// fill a mailbox, nor to write to all the world. Fault: invite.too_many.
+func takeMail(ctx context.Context, store AttemptStore, id tenant.ID, email string) error {
+	err := take(ctx, store, "invite.too_many",
+		Limit{Key: "invite:mailbox:" + string(id) + ":" + anonymous(email), Most: 5, Window: time.Hour},
+		Limit{Key: "invite:server:" + string(id), Most: 200, Window: time.Hour})
+	if fault, refused := errors.AsType[*tenant.Fault](err); refused {
+		fault.Field = "email"
+	}
+	return err
 }
 
 // oldPasswordLimit is for guesses at the old password from within a session somebody else left open.

@@ -123,6 +123,35 @@ func TestInvitesThatAreOver(t *testing.T) {
 	}
 }
 
+// TestMailboxesAreNotFilled: whatever a manager has us send to one address, it is a handful an hour.
+func TestMailboxesAreNotFilled(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, everything)
+	anna, members := s.as(s.anna), membersPath(s.server)
+	s.exec(`update invites set email = 'IDA@example.org'`)
+	for _, send := range []string{members + "/anna/link/mail", members + "/anna/link/mail", invitesPath(s.server), invitesPath(s.server)} {
+		if got := anna.post(send, fields("email", "ida@example.org")); got.status != http.StatusOK && got.status != http.StatusSeeOther {
+			t.Fatalf("%s: %d", send, got.status)
+		}
+	}
+	anna.post(serverPath(s.server)+"/colleagues", fields("email", "ida@example.org", "role", "billing")).wantRedirect(serverPath(s.server) + "/colleagues")
+	before := s.count(`select count(*) from mails`)
+	for path, form := range map[string]url.Values{
+		members + "/anna/link/mail":                       fields("email", "ida@example.org"),
+		invitesPath(s.server):                             fields("email", "Ida@example.org"),
+		invitesPath(s.server) + "/" + s.invite + "/renew": nil,
+		serverPath(s.server) + "/colleagues":              fields("email", "ida@example.org", "role", "billing"),
+	} {
+		if got := anna.post(path, form).want(http.StatusUnprocessableEntity); !strings.Contains(got.body, "Please wait a while") {
+			t.Errorf("%s does not say why", path)
+		}
+	}
+	if after := s.count(`select count(*) from mails`); after != before {
+		t.Errorf("%d mails more", after-before)
+	}
+	anna.post(members+"/anna/link/mail", fields("email", "other@example.org")).want(http.StatusSeeOther)
+}
+
 // TestInviteWaits: while the account is being made the page says so, and opens the form again when the name was taken after all.
 func TestInviteWaits(t *testing.T) {
 	t.Parallel()
