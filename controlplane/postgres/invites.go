@@ -82,8 +82,10 @@ func (s *Store) FindInviteByID(ctx context.Context, id tenant.ID, invite string)
 }
 
 const (
+	// By the clock and not by the transaction's beginning: it may have expired while this one waited for the tenant's lock, and
+	// its seat be somebody else's.
 	lockInvite = `
-select expires_at <= now() from invites where id = $1 and tenant_id = $2 and used_at is null and withdrawn_at is null for update`
+select expires_at <= clock_timestamp() from invites where id = $1 and tenant_id = $2 and used_at is null and withdrawn_at is null for update`
 	renewInvite = `update invites set hash = $2, expires_at = now() + $3::interval where id = $1`
 )
 

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -118,6 +119,41 @@ func TestAnInviteWorksOnce(t *testing.T) {
 	wait.Wait()
 	if won != 1 || w.seats(id) != 2 {
 		t.Fatalf("used %d times, %d seats", won, w.seats(id))
+	}
+}
+
+// A renewal may wait for the tenant until the invite has expired, and its seat been given to somebody else.
+func TestAnInviteThatExpiresWhileItIsRenewed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	_, err := w.invite(id, 500*time.Millisecond)
+	w.must(err)
+	list, err := w.store.ListInvites(w.ctx, id)
+	w.must(err)
+	w.exec(`insert into members (tenant_id, localpart, state) select $1, 'm' || n, 'active' from generate_series(1, 3) n`, id)
+	other, err := w.pool.Begin(w.ctx)
+	w.must(err)
+	defer other.Rollback(context.WithoutCancel(w.ctx))
+	_, err = other.Exec(w.ctx, `select from tenants where id = $1 for update`, id)
+	w.must(err)
+	renewed := make(chan error)
+	go func() {
+		_, hash := controlplane.NewToken()
+		renewed <- w.store.RenewInvite(w.ctx, list[0].ID, controlplane.InviteRequest{
+			Actor: w.anna, Tenant: id, Link: controlplane.Link{Hash: hash, Lifetime: time.Hour},
+		})
+	}()
+	for w.count(`select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`) == 0 ||
+		w.count(`select count(*) from invites where expires_at > clock_timestamp()`) != 0 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	_, err = other.Exec(w.ctx, `insert into members (tenant_id, localpart, state) values ($1, 'last', 'active')`, id)
+	w.must(err)
+	w.must(other.Commit(w.ctx))
+	w.wantFault(<-renewed, "seats.full")
+	if n := w.seats(id); n != 5 {
+		t.Errorf("%d seats are used of five", n)
 	}
 }
 
