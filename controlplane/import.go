@@ -97,7 +97,7 @@ type Import struct {
 	Failed    int
 	Failures  []Imported // the first hundred
 	Mailed    int        // members who got, or will get, a link by mail
-	Unlinked  int        // members who are here and have no way in yet: neither a mail nor a password from the file
+	Unlinked  int        // members who are here and have no way in yet; not counted in a list
 }
 
 // Finished reports whether nothing of it is under way.
@@ -111,13 +111,8 @@ type Imported struct {
 	Email     string
 	Own       bool
 	Done      bool
-	Active    bool   // the member is here still
+	Unlinked  bool   // the member is here and has no way in: no mail, no password from the file, and none since
 	Code      string // of the failure
-}
-
-// Unlinked reports whether its member is here and has no way in.
-func (i Imported) Unlinked() bool {
-	return i.Done && i.Active && i.Code == "" && i.Email == "" && !i.Own
 }
 
 // NewImports makes Imports.
@@ -259,7 +254,7 @@ func (i *Imports) Links(ctx context.Context, actor Actor, id tenant.ID, importID
 	var tokens []MemberToken
 	r := PasswordLinkRequest{Actor: actor, Tenant: id, Lifetime: MailedLinkLifetime}
 	err := i.Store.EachImported(ctx, id, importID, func(row Imported) error {
-		if row.Unlinked() {
+		if row.Unlinked {
 			token, hash := NewToken()
 			tokens = append(tokens, MemberToken{Member: Member{Localpart: row.Localpart, UserID: row.UserID}, Token: token})
 			r.Links = append(r.Links, NewPasswordLink{Localpart: row.Localpart, Hash: hash})

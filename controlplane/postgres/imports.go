@@ -200,20 +200,27 @@ func (s *Store) settleImported(ctx context.Context, tx pgx.Tx, o endedOperation)
 }
 
 const (
+	// Who has been there, or was given a password since, has a way in. A link for an account with power over the server is not
+	// made in passing.
+	unlinked = `(o.finished_at is not null and o.code = '' and o.input->>'email' = '' and not (o.input->>'own')::boolean
+	and m.state = 'active' and not m.server_admin and m.last_seen_at is null
+	and not exists (select from operations p where p.tenant_id = o.tenant_id and p.localpart = o.localpart and p.localpart <> ''
+		and p.kind in ('set_password', 'reactivate') and p.code = '' and p.finished_at > o.finished_at))`
 	importColumns = `
 	i.id::text, i.file_name, i.actor, i.created_at, i.rows,
 	count(*) filter (where o.finished_at is not null and o.code = ''), count(*) filter (where o.finished_at is not null and o.code <> ''),
-	count(*) filter (where o.code = '' and o.input->>'email' <> '' and not (o.input->>'own')::boolean),
-	count(*) filter (where o.finished_at is not null and o.code = '' and o.input->>'email' = '' and not (o.input->>'own')::boolean)`
+	count(*) filter (where o.code = '' and o.input->>'email' <> '' and not (o.input->>'own')::boolean)`
 	listImports = `
-select ` + importColumns + ` from imports i join operations o on o.import_id = i.id
+select ` + importColumns + `, 0 from imports i join operations o on o.import_id = i.id
 where i.tenant_id = $1 group by i.id order by i.created_at desc limit 20`
-	findImport = `
-select ` + importColumns + ` from imports i join operations o on o.import_id = i.id where i.tenant_id = $1 and i.id = $2 group by i.id`
+	importedMembers = `left join members m on m.tenant_id = o.tenant_id and m.localpart = o.localpart`
+	findImport      = `
+select ` + importColumns + `, count(*) filter (where ` + unlinked + `) from imports i join operations o on o.import_id = i.id ` + importedMembers + `
+where i.tenant_id = $1 and i.id = $2 group by i.id`
 	importedRows = `
 select (o.input->>'line')::int, o.localpart, t.server_name, o.input->>'email', (o.input->>'own')::boolean, o.finished_at is not null,
-	m.state is not distinct from 'active', o.code
-from operations o join tenants t on t.id = o.tenant_id left join members m on m.tenant_id = o.tenant_id and m.localpart = o.localpart
+	coalesce(` + unlinked + `, false), o.code
+from operations o join tenants t on t.id = o.tenant_id ` + importedMembers + `
 where o.tenant_id = $1 and o.import_id = $2::uuid`
 	importFailures = importedRows + ` and o.code <> '' order by 1 limit 100`
 	eachImported   = importedRows + ` order by 1`
@@ -225,7 +232,7 @@ func scanImport(row pgx.CollectableRow) (i controlplane.Import, err error) {
 
 func scanImported(row pgx.CollectableRow) (i controlplane.Imported, err error) {
 	var server tenant.Domain
-	err = row.Scan(&i.Line, &i.Localpart, &server, &i.Email, &i.Own, &i.Done, &i.Active, &i.Code)
+	err = row.Scan(&i.Line, &i.Localpart, &server, &i.Email, &i.Own, &i.Done, &i.Unlinked, &i.Code)
 	i.UserID = i.Localpart.UserID(server)
 	return i, err
 }

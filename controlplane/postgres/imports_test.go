@@ -155,4 +155,29 @@ func TestImportedMembersAreWrittenTo(t *testing.T) {
 	if got.Mailed != 1 || got.Unlinked != 1 {
 		t.Errorf("%d mailed, %d without a way in", got.Mailed, got.Unlinked)
 	}
+	// Whoever has found in since is not given another way.
+	for name, change := range map[string]string{
+		"was seen":       `update members set last_seen_at = now() where localpart = 'dora'`,
+		"has power":      `update members set server_admin = true where localpart = 'dora'`,
+		"is deactivated": `update members set state = 'deactivated' where localpart = 'dora'`,
+		"is forgotten":   `delete from members where localpart = 'dora'`,
+		"has a password": `insert into operations (tenant_id, subject, localpart, kind, finished_at) select id, 'member dora', 'dora', 'set_password', now() from tenants`,
+	} {
+		w.exec(change)
+		got, err := w.store.FindImport(w.ctx, id, imported)
+		w.must(err)
+		links := 0
+		w.must(w.store.EachImported(w.ctx, id, imported, func(row controlplane.Imported) error {
+			if row.Unlinked {
+				links++
+			}
+			return nil
+		}))
+		if got.Unlinked != 0 || links != 0 {
+			t.Errorf("who %s has no way in: %d, %d", name, got.Unlinked, links)
+		}
+		w.exec(`delete from members where localpart = 'dora'`)
+		w.exec(`insert into members (tenant_id, localpart, state) values ($1, 'dora', 'active')`, id)
+		w.exec(`delete from operations where kind = 'set_password'`)
+	}
 }
