@@ -210,3 +210,18 @@ func TestInviteMistakes(t *testing.T) {
 		t.Errorf("%d invites, before %d", after, before)
 	}
 }
+
+// TestAFullServer leads to a larger plan whoever may change it, and nobody else: they would be refused there.
+func TestAFullServer(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, everything)
+	s.exec(`insert into members (tenant_id, localpart, state) select $1, 'm' || n, 'active' from generate_series(1, 4) n`, s.server)
+	for _, path := range []string{membersPath(s.server), invitesPath(s.server)} {
+		for who, want := range map[controlplane.Account]int{s.anna: 1, s.colleagues[controlplane.MemberManager]: 0} {
+			page := s.as(who).get(path).want(http.StatusOK)
+			if n := page.doc().Find(`.prose-link[href$="/plan"]`).Length(); n != want || !strings.Contains(page.body, "All seats are taken") {
+				t.Errorf("%s as %s: %d links to the plan", path, who.Email, n)
+			}
+		}
+	}
+}
