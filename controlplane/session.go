@@ -82,8 +82,9 @@ type LoggedIn struct {
 	Account Account
 }
 
-// LogIn opens a session, or the first half of a login where the account asks for a second step. Faults: login.wrong (also for an unknown address, after the same work), login.unverified (the
-// password was right; a new link is on its way), login.too_many (Params minutes).
+// LogIn opens a session, or the first half of a login where the account asks for a second step. Faults: login.wrong (also for an
+// unknown address, after the same work), login.unverified (the password was right; a new link is on its way), login.too_many
+// (Params minutes).
 func (a *Accounts) LogIn(ctx context.Context, l LogIn) (LoggedIn, error) {
 	// An address that cannot be one is looked up all the same: nobody has it.
 	email := clip(strings.TrimSpace(l.Email), 254)

@@ -97,9 +97,6 @@ func (s *Server) allow(r *request, route route) (bool, error) {
 	}
 }
 
-// owner is what only the owner of a server may do.
-const owner = deletes
-
 // loadServer finds the server in the path. Without any role on it, it is the same fault as one that does not exist.
 func (s *Server) loadServer(r *request, needed controlplane.Permission) (bool, error) {
 	id, err := tenant.ParseID(r.Param("id"))

@@ -20,7 +20,7 @@ type request struct {
 	secure  bool   // it came over https
 	route   route
 	session *controlplane.Session // nil for visitors
-	server  controlplane.Server   // set for routes with access owner
+	server  controlplane.Server   // set for routes about one server
 	locale  templates.Locale
 }
 

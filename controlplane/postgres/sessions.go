@@ -184,7 +184,7 @@ func (s *Store) EndSessionOf(ctx context.Context, account, session string) error
 	})
 }
 
-// endSessionsBut keeps the session $2, ” none.
+// endSessionsBut keeps the session $2; none when that is empty.
 const endSessionsBut = `delete from sessions where account_id = $1 and id is distinct from nullif($2, '')::uuid`
 
 // EndSessionsBut implements controlplane.AccountStore.
