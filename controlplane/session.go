@@ -24,7 +24,7 @@ type SessionStore interface {
 	// takes the same one query and is ErrNoAccount.
 	FindLogIn(ctx context.Context, email, network string) (c Credentials, known bool, err error)
 	// CreateSession opens a session and uses its second step up. ErrTaken when that has been used meanwhile, ErrNoSession when
-	// the half login it completes is over.
+	// the half login it completes is over, ErrChanged when a login by password alone has been overtaken.
 	CreateSession(ctx context.Context, n NewSession) error
 	NoteFailedLogIn(ctx context.Context, by Actor, address string) error
 	// FindSession finds a living session and notes, at most every minute, that it was used; ErrNoSession.
@@ -43,10 +43,14 @@ type SessionStore interface {
 // ErrNoSession says that a cookie opens nothing.
 var ErrNoSession = errors.New("no such session")
 
+// ErrChanged says that since a password was looked at it, or whether it is enough, has changed.
+var ErrChanged = errors.New("the password or the second steps have changed meanwhile")
+
 // NewSession is a login as it is kept.
 type NewSession struct {
 	Account   Account
 	Cookie    TokenHash
+	Hash      string // of the password, where that opens the session alone
 	UserAgent string
 	Address   string
 	Network   string  // remembered as one of the account's
@@ -86,6 +90,14 @@ type LoggedIn struct {
 // unknown address, after the same work), login.unverified (the password was right; a new link is on its way), login.too_many
 // (Params minutes).
 func (a *Accounts) LogIn(ctx context.Context, l LogIn) (LoggedIn, error) {
+	in, err := a.logIn(ctx, l)
+	if errors.Is(err, ErrChanged) {
+		in, err = a.logIn(ctx, l) // another login may have renewed the hash: the password can still be right
+	}
+	return in, err
+}
+
+func (a *Accounts) logIn(ctx context.Context, l LogIn) (LoggedIn, error) {
 	// An address that cannot be one is looked up all the same: nobody has it.
 	email := clip(strings.TrimSpace(l.Email), 254)
 	if parsed, err := ParseEmail(email); err == nil {
@@ -108,14 +120,14 @@ func (a *Accounts) LogIn(ctx context.Context, l LogIn) (LoggedIn, error) {
 		return LoggedIn{}, a.turnAway(ctx, known, match, l)
 	}
 	if match == HashOutdated {
-		if err := a.rehash(ctx, known, l.Password); err != nil {
+		if known.PasswordHash, err = a.rehash(ctx, known, l.Password); err != nil {
 			return LoggedIn{}, fmt.Errorf("log in: %w", err)
 		}
 	}
 	if known.TwoStep {
-		return a.halfOpen(ctx, known.Account, l, limits, familiar)
+		return a.halfOpen(ctx, known, l, limits, familiar)
 	}
-	return a.open(ctx, known.Account, l, limits, familiar)
+	return a.open(ctx, known, l, limits, familiar)
 }
 
 // turnAway answers everybody who does not get in. A second comparison finds those who signed up for an address that has an
@@ -147,17 +159,17 @@ func (a *Accounts) refuse(ctx context.Context, account Account, address string) 
 	return &tenant.Fault{Kind: tenant.Unauthenticated, Code: "login.wrong"}
 }
 
-func (a *Accounts) open(ctx context.Context, account Account, l LogIn, limits logInLimits, familiar bool) (LoggedIn, error) {
+func (a *Accounts) open(ctx context.Context, known Credentials, l LogIn, limits logInLimits, familiar bool) (LoggedIn, error) {
 	cookie, hash := NewToken()
 	err := a.Store.CreateSession(ctx, NewSession{
-		Account: account, Cookie: hash,
+		Account: known.Account, Cookie: hash, Hash: known.PasswordHash,
 		UserAgent: clip(l.UserAgent, 300), Address: clip(l.Address, 60), Network: network(l.Address),
 		Forget: []Limit{limits.pair}, Return: limits.of(familiar)[1:],
 	})
 	if err != nil {
 		return LoggedIn{}, fmt.Errorf("log in: %w", err)
 	}
-	return LoggedIn{Cookie: cookie, Account: account}, nil
+	return LoggedIn{Cookie: cookie, Account: known.Account}, nil
 }
 
 // remind sends once more the mail that a sign-up got: a link, or word that there is an account.
@@ -179,12 +191,11 @@ func (a *Accounts) remind(ctx context.Context, account Account, address string) 
 	return a.Store.CreateVerification(ctx, account.ID, link, m)
 }
 
-func (a *Accounts) rehash(ctx context.Context, c Credentials, password string) error {
-	fresh, err := a.Hasher.Hash(ctx, password)
-	if err != nil {
-		return err
+func (a *Accounts) rehash(ctx context.Context, c Credentials, password string) (fresh string, err error) {
+	if fresh, err = a.Hasher.Hash(ctx, password); err != nil {
+		return "", err
 	}
-	return a.Store.UpdateHash(ctx, c.ID, c.PasswordHash, fresh)
+	return fresh, a.Store.UpdateHash(ctx, c.ID, c.PasswordHash, fresh)
 }
 
 // Authenticate says whose session a cookie is. Fault: session.none.

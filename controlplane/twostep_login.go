@@ -18,6 +18,7 @@ const (
 // HalfLogInStore keeps logins whose password was right and whose second step is still to come. They open nothing but that step,
 // and end with a change of the password or of the second steps.
 type HalfLogInStore interface {
+	// CreateHalfLogIn records one; ErrChanged when it has been overtaken by a change of the password or of the second steps.
 	CreateHalfLogIn(ctx context.Context, n NewHalfLogIn) error
 	// FindHalfLogIn says whose it is and whether they have logged in from the network before; ErrNoSession.
 	FindHalfLogIn(ctx context.Context, half TokenHash, network string) (account Account, known bool, err error)
@@ -26,6 +27,7 @@ type HalfLogInStore interface {
 // NewHalfLogIn is a half login as it is kept.
 type NewHalfLogIn struct {
 	Account Account
+	Hash    string // of the password
 	Token   TokenHash
 	Address string
 	Forget  []Limit // attempts that no longer count
@@ -68,15 +70,16 @@ func (l secondLimits) of(known bool) []Limit {
 }
 
 // halfOpen records that the password was right.
-func (a *Accounts) halfOpen(ctx context.Context, account Account, l LogIn, limits logInLimits, familiar bool) (LoggedIn, error) {
+func (a *Accounts) halfOpen(ctx context.Context, known Credentials, l LogIn, limits logInLimits, familiar bool) (LoggedIn, error) {
 	half, hash := NewToken()
 	err := a.Store.CreateHalfLogIn(ctx, NewHalfLogIn{
-		Account: account, Token: hash, Address: clip(l.Address, 60), Forget: []Limit{limits.pair}, Return: limits.of(familiar)[1:],
+		Account: known.Account, Hash: known.PasswordHash, Token: hash, Address: clip(l.Address, 60),
+		Forget: []Limit{limits.pair}, Return: limits.of(familiar)[1:],
 	})
 	if err != nil {
 		return LoggedIn{}, fmt.Errorf("log in: %w", err)
 	}
-	return LoggedIn{Half: half, Account: account}, nil
+	return LoggedIn{Half: half, Account: known.Account}, nil
 }
 
 // SecondStepAsked is what a half login may be completed with.

@@ -15,6 +15,9 @@ const reauthenticate = `update sessions set reauthenticated_at = now() where id 
 // Reauthenticate implements controlplane.AccountStore.
 func (s *Store) Reauthenticate(ctx context.Context, n controlplane.Reauthentication) error {
 	return s.inTx(ctx, "reauthenticate", func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, lockAccount, n.Session.Account.ID); err != nil {
+			return err
+		}
 		done, err := tx.Exec(ctx, reauthenticate, n.Session.ID, n.Session.Account.ID)
 		if err != nil {
 			return err

@@ -36,6 +36,22 @@ func (s *Store) FindLogIn(ctx context.Context, email, network string) (controlpl
 	return c, known, nil
 }
 
+const findHashNow = `select password_hash, ` + twoStepColumn + ` from accounts a where a.id = $1`
+
+// stillRight holds a login against the password and the second steps as they are now: checking a password takes its time. The
+// account is locked, as by whatever changes them; such a change ends all sessions it can see, and would miss this one.
+func stillRight(ctx context.Context, tx pgx.Tx, account, hash string, asksMore bool) error {
+	var now string
+	var more bool
+	if err := tx.QueryRow(ctx, findHashNow, account).Scan(&now, &more); err != nil {
+		return fmt.Errorf("look at the password again: %w", err)
+	}
+	if now != hash || more != asksMore {
+		return controlplane.ErrChanged
+	}
+	return nil
+}
+
 const insertSession = `
 insert into sessions (token_hash, account_id, expires_at, user_agent, address)
 values ($1, $2, now() + $3, $4, $5)`
@@ -43,6 +59,14 @@ values ($1, $2, now() + $3, $4, $5)`
 // CreateSession implements controlplane.AccountStore.
 func (s *Store) CreateSession(ctx context.Context, n controlplane.NewSession) error {
 	return s.inTx(ctx, "create a session", func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, lockAccount, n.Account.ID); err != nil {
+			return err
+		}
+		if n.Hash != "" {
+			if err := stillRight(ctx, tx, n.Account.ID, n.Hash, false); err != nil {
+				return err
+			}
+		}
 		if err := s.useSecond(ctx, tx, n.Account.ID, n.Second); err != nil {
 			return err
 		}

@@ -216,6 +216,12 @@ const (
 // CreateHalfLogIn implements controlplane.AccountStore.
 func (s *Store) CreateHalfLogIn(ctx context.Context, n controlplane.NewHalfLogIn) error {
 	return s.inTx(ctx, "create a half login", func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, lockAccount, n.Account.ID); err != nil {
+			return err
+		}
+		if err := stillRight(ctx, tx, n.Account.ID, n.Hash, true); err != nil {
+			return err
+		}
 		_, err := tx.Exec(ctx, insertHalfLogIn, n.Token, n.Account.ID, controlplane.HalfLogInLifetime)
 		if err != nil {
 			return err
