@@ -72,9 +72,9 @@ func (a *Accounts) ResetPassword(ctx context.Context, r PasswordReset) error {
 	if err != nil {
 		return err
 	}
+	// What was tried at the second step stays counted: else every mail would buy as many guesses again.
 	limits := limitsOfLogIn(account.Email, r.Address)
-	second := limitsOfSecond(account.ID, r.Address)
-	n.Network, n.Forget = network(r.Address), []Limit{limits.pair, limits.account, second.pair, second.account}
+	n.Network, n.Forget = afterMail(r.Address), []Limit{limits.pair, limits.account}
 	if err := a.Store.ResetPassword(ctx, n, link); err != nil {
 		return fmt.Errorf("reset a password: %w", err)
 	}

@@ -54,7 +54,7 @@ func (a *Accounts) allow(ctx context.Context, limits ...Limit) (bool, error) {
 
 // logInLimits: strict for one account from one network, loose for each alone. The loose limit of an account stops guessing
 // from many networks, but would let a stranger lock its owner out; so it does not count for networks the owner has used
-// before, and a new password by mail makes the network it is set from one of them.
+// before, nor where a new password was set by mail ([afterMail]).
 type logInLimits struct{ pair, network, account Limit }
 
 func limitsOfLogIn(email, address string) logInLimits {
@@ -112,6 +112,10 @@ func anonymous(email string) string {
 	hash := HashToken(emailKey(email))
 	return hex.EncodeToString(hash[:16])
 }
+
+// afterMail is the network in which a new password was set by mail, as an account remembers it. It is known to the password
+// alone: to the second step a network is known by a whole login, or a mailbox would buy guesses at codes from everywhere.
+func afterMail(address string) string { return "mail " + network(address) }
 
 // network is what one person can easily change addresses within: an IPv6 customer gets at least a /64 (RFC 6177).
 func network(address string) string {

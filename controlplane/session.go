@@ -20,9 +20,9 @@ const (
 
 // SessionStore keeps who is logged in.
 type SessionStore interface {
-	// FindLogIn finds an account by address and says whether it has logged in from the network before. An unknown address
-	// takes the same one query and is ErrNoAccount.
-	FindLogIn(ctx context.Context, email, network string) (c Credentials, known bool, err error)
+	// FindLogIn finds an account by address and says whether it knows one of the networks. An unknown address takes the same
+	// one query and is ErrNoAccount.
+	FindLogIn(ctx context.Context, email string, networks ...string) (c Credentials, known bool, err error)
 	// CreateSession opens a session and uses its second step up. ErrTaken when that has been used meanwhile, ErrNoSession when
 	// the half login it completes is over, ErrChanged when a login by password alone has been overtaken.
 	CreateSession(ctx context.Context, n NewSession) error
@@ -103,7 +103,7 @@ func (a *Accounts) logIn(ctx context.Context, l LogIn) (LoggedIn, error) {
 	if parsed, err := ParseEmail(email); err == nil {
 		email = parsed
 	}
-	known, familiar, err := a.Store.FindLogIn(ctx, email, network(l.Address))
+	known, familiar, err := a.Store.FindLogIn(ctx, email, network(l.Address), afterMail(l.Address))
 	if err != nil && !errors.Is(err, ErrNoAccount) {
 		return LoggedIn{}, fmt.Errorf("log in: %w", err)
 	}

@@ -51,14 +51,17 @@ type Visitor struct {
 
 // secondLimits are like those of the password: strict for one account from one network, and for the account as a whole only
 // where its owner has never been. Codes have six digits, so an hour of guessing from everywhere is worth a chance in ten
-// thousand; and only who knows the password gets to guess. The owner's ways around it: a network they have used, a passkey (which
-// cannot be guessed and is not counted), or a new password by mail, which ends the stranger's logins and these counts.
-type secondLimits struct{ pair, account Limit }
+// thousand; and only who knows the password gets to guess. The owner's ways around it: a network they have used, a passkey, or a
+// recovery code. Nobody guesses those: the first are not counted, the second only to spare the machine. A new password by mail
+// ends the stranger's logins, but not these counts.
+type secondLimits struct{ pair, account, recovery Limit }
 
 func limitsOfSecond(account, address string) secondLimits {
+	at := account + ":" + network(address)
 	return secondLimits{
-		pair:    Limit{Key: "second:pair:" + account + ":" + network(address), Most: 5, Window: 15 * time.Minute},
-		account: Limit{Key: "second:account:" + account, Most: 30, Window: time.Hour},
+		pair:     Limit{Key: "second:pair:" + at, Most: 5, Window: 15 * time.Minute},
+		account:  Limit{Key: "second:account:" + account, Most: 30, Window: time.Hour},
+		recovery: Limit{Key: "second:recovery:" + at, Most: 10, Window: 15 * time.Minute},
 	}
 }
 
@@ -154,7 +157,7 @@ func (a *Accounts) LogInSecond(ctx context.Context, l SecondLogIn) (LoggedIn, er
 		return LoggedIn{}, err
 	}
 	limits := limitsOfSecond(account.ID, l.Address)
-	second, err := a.checkSecond(ctx, account, l, limits.of(known))
+	second, err := a.checkSecond(ctx, account, l, limits, known)
 	if err != nil {
 		return LoggedIn{}, err
 	}
@@ -162,7 +165,7 @@ func (a *Accounts) LogInSecond(ctx context.Context, l SecondLogIn) (LoggedIn, er
 	cookie, hash := NewToken()
 	err = a.Store.CreateSession(ctx, NewSession{
 		Account: account, Cookie: hash, UserAgent: clip(l.UserAgent, 300), Address: clip(l.Address, 60), Network: network(l.Address),
-		Forget: []Limit{limits.pair}, Second: second,
+		Forget: []Limit{limits.pair, limits.recovery}, Second: second,
 	})
 	if err != nil {
 		return LoggedIn{}, usedUp(err, second)
@@ -182,16 +185,19 @@ func wrongSecond(second SecondStep, err error) error {
 	}
 }
 
-func (a *Accounts) checkSecond(ctx context.Context, account Account, l SecondLogIn, limits []Limit) (SecondStep, error) {
+func (a *Accounts) checkSecond(ctx context.Context, account Account, l SecondLogIn, limits secondLimits, known bool) (SecondStep, error) {
 	if l.Passkey.Credential != "" {
 		use, err := a.answerPasskey(ctx, ceremonySecond, account, l.Passkey, l.Address)
 		return SecondStep{Passkey: &use}, err
 	}
-	if err := a.takeSecond(ctx, account, l.Address, limits); err != nil {
-		return SecondStep{}, err
-	}
 	if l.Recovery != "" {
+		if err := a.takeSecond(ctx, account, l.Address, limits.recovery); err != nil {
+			return SecondStep{}, err
+		}
 		return a.checkRecovery(ctx, account, l)
+	}
+	if err := a.takeSecond(ctx, account, l.Address, limits.of(known)...); err != nil {
+		return SecondStep{}, err
 	}
 	step, err := a.checkCode(ctx, account.ID, l.Code)
 	if err != nil {
@@ -228,7 +234,7 @@ func (a *Accounts) refuseSecond(ctx context.Context, account Account, address st
 }
 
 // takeSecond counts a guess. When there were too many, somebody knows the password: the owner hears of it, once a day.
-func (a *Accounts) takeSecond(ctx context.Context, account Account, address string, limits []Limit) error {
+func (a *Accounts) takeSecond(ctx context.Context, account Account, address string, limits ...Limit) error {
 	err := a.take(ctx, "second.too_many", limits...)
 	if tenant.FaultOf(err).Kind != tenant.TooMany {
 		return err

@@ -240,9 +240,8 @@ func TestGuessingCodesIsLimitedWithoutLockingTheOwnerOut(t *testing.T) {
 	wantFault(t, guess(hotel), tenant.TooMany, "second.too_many")
 	// The owner gets in where they have been before,
 	p.secondSession(p.half("anna@example.org"), codes[0])
-	// and elsewhere with a new password, which ends what the stranger has.
-	p.must(p.ResetPassword(t.Context(), controlplane.PasswordReset{Token: p.forgot("anna@example.org"), Password: otherPassword, Address: hotel}))
-	in, err := p.logIn("anna@example.org", otherPassword, hotel)
+	// and elsewhere by what nobody guesses.
+	in, err := p.logIn("anna@example.org", goodPassword, hotel)
 	p.must(err)
 	if _, err := p.second(in.Half, "", codes[1], hotel); err != nil {
 		t.Error(err)

@@ -19,14 +19,14 @@ select coalesce(a.id::text, ''), coalesce(a.email, ''), coalesce(a.language, '')
        coalesce((select t.password_hash from tokens t where t.account_id = a.id and t.purpose = 'verify_email'
                  and a.verified_at is not null and t.used_at is null and t.expires_at > now()
                  order by t.created_at desc limit 1), ''),
-       exists (select from known_networks n where n.account_id = a.id and n.network = $2)
+       exists (select from known_networks n where n.account_id = a.id and n.network = any($2))
 from (values (lower($1))) typed (key) left join accounts a on a.email_key = typed.key`
 
 // FindLogIn implements controlplane.AccountStore.
-func (s *Store) FindLogIn(ctx context.Context, email, network string) (controlplane.Credentials, bool, error) {
+func (s *Store) FindLogIn(ctx context.Context, email string, networks ...string) (controlplane.Credentials, bool, error) {
 	var c controlplane.Credentials
 	var known bool
-	err := s.pool.QueryRow(ctx, findLogIn, email, network).Scan(append(accountFields(&c.Account), &c.PasswordHash, &c.SignUpHash, &known)...)
+	err := s.pool.QueryRow(ctx, findLogIn, email, networks).Scan(append(accountFields(&c.Account), &c.PasswordHash, &c.SignUpHash, &known)...)
 	if err != nil {
 		return controlplane.Credentials{}, false, fmt.Errorf("find an account to log in: %w", translate(err))
 	}
