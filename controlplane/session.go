@@ -18,6 +18,10 @@ const (
 	SessionMost = 90 * 24 * time.Hour
 )
 
+// MostSessions is how many an account may have: beyond them, a login ends the one that was not used for the longest time. More
+// devices than a person has, and few enough to be looked through.
+const MostSessions = 50
+
 // SessionStore keeps who is logged in.
 type SessionStore interface {
 	// FindLogIn finds an account by address and says whether it knows one of the networks. An unknown address takes the same

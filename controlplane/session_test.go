@@ -142,6 +142,43 @@ func TestManyPeopleBehindOneAddress(t *testing.T) {
 	wantFault(t, err, tenant.TooMany, "login.too_many")
 }
 
+func TestSessionsOfAnAccountAreBounded(t *testing.T) {
+	t.Parallel()
+	p := newPeople(t)
+	anna := p.member("anna@example.org")
+	p.member("berta@example.org")
+	bertas, _ := p.session("berta@example.org", goodPassword)
+	p.backdate("sessions", "seen_at", 24*time.Hour)
+	unused, _ := p.session("anna@example.org", goodPassword)
+	p.backdate("sessions", "seen_at", time.Hour)
+	inUse, _ := p.session("anna@example.org", goodPassword)
+	p.backdate("sessions", "seen_at", time.Second)
+	var all sync.WaitGroup
+	for range controlplane.MostSessions - 1 {
+		all.Go(func() {
+			if _, err := p.logIn("anna@example.org", goodPassword, home); err != nil && tenant.FaultOf(err).Code != "login.too_many" {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	p.exec(`delete from attempts`) // logins under way at once count until they are in
+	for p.count(`select count(*) from audit where action = 'account.login' and actor = 'anna@example.org'`) <= controlplane.MostSessions {
+		_, err := p.logIn("anna@example.org", goodPassword, home)
+		p.must(err)
+	}
+	if n := p.count(`select count(*) from sessions where account_id = $1`, anna.ID); n != controlplane.MostSessions {
+		t.Errorf("%d sessions", n)
+	}
+	for name, cookie := range map[string]string{"in use": inUse, "somebody else's": bertas} {
+		if _, err := p.Authenticate(t.Context(), cookie); err != nil {
+			t.Errorf("the session %s: %v", name, err)
+		}
+	}
+	_, err := p.Authenticate(t.Context(), unused)
+	wantFault(t, err, tenant.Unauthenticated, "session.none")
+}
+
 func TestAuthenticate(t *testing.T) {
 	t.Parallel()
 	p := newPeople(t)

@@ -56,6 +56,10 @@ const insertSession = `
 insert into sessions (token_hash, account_id, expires_at, user_agent, address)
 values ($1, $2, now() + $3, $4, $5)`
 
+// The new one is as young as its transaction, so it stays.
+const endOldestSessions = `
+delete from sessions where id in (select id from sessions where account_id = $1 order by seen_at desc, id offset $2)`
+
 // CreateSession implements controlplane.AccountStore.
 func (s *Store) CreateSession(ctx context.Context, n controlplane.NewSession) error {
 	return s.inTx(ctx, "create a session", func(tx pgx.Tx) error {
@@ -72,6 +76,9 @@ func (s *Store) CreateSession(ctx context.Context, n controlplane.NewSession) er
 		}
 		_, err := tx.Exec(ctx, insertSession, n.Cookie, n.Account.ID, controlplane.SessionIdle, n.UserAgent, n.Address)
 		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, endOldestSessions, n.Account.ID, controlplane.MostSessions); err != nil {
 			return err
 		}
 		if err := knowNetwork(ctx, tx, n.Account.ID, n.Network); err != nil {
