@@ -18,10 +18,10 @@ import (
 type PasskeyStore interface {
 	// CreatePasskey records one. Codes become the recovery codes if there are none. ErrTaken when the credential, or the
 	// challenge, is known already.
-	CreatePasskey(ctx context.Context, n NewFactor, p NewPasskey) (fresh bool, err error)
+	CreatePasskey(ctx context.Context, n FactorChange, p NewPasskey) (fresh bool, err error)
 	RenamePasskey(ctx context.Context, account, passkey, name string) error // ErrNoFactor
 	// DeletePasskey forgets one, and the recovery codes if nothing is left; ErrNoFactor.
-	DeletePasskey(ctx context.Context, account Account, passkey string, m Mail, address string) error
+	DeletePasskey(ctx context.Context, n FactorChange, passkey string) error
 	// FindPasskeyOwner gives the account of a credential with all its passkeys; ErrNoFactor.
 	FindPasskeyOwner(ctx context.Context, credential []byte) (Account, []Passkey, error)
 }
@@ -138,7 +138,7 @@ func (a *Accounts) RemovePasskey(ctx context.Context, s Session, passkey string)
 	if err != nil {
 		return err
 	}
-	return noFactor("remove a passkey", a.Store.DeletePasskey(ctx, s.Account, passkey, m, s.Address))
+	return noFactor("remove a passkey", a.Store.DeletePasskey(ctx, factorChange(s, m), passkey))
 }
 
 func passkeyName(name string) (string, error) {

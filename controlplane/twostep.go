@@ -24,19 +24,20 @@ type TwoStep struct {
 // On says whether the password alone is not enough.
 func (t TwoStep) On() bool { return !t.AppSince.IsZero() || len(t.Passkeys) > 0 }
 
-// TwoStepStore keeps second steps. Every change of them ends logins that are half done.
+// TwoStepStore keeps second steps. Every change of them ends logins that are half done, and all sessions but the one it is made in:
+// whoever has one of them may be who it is made against.
 type TwoStepStore interface {
 	FindTwoStep(ctx context.Context, account string) (TwoStep, error)
 	// FindApp gives the sealed secret of an account's app and the step of the newest code that was accepted; ErrNoFactor.
 	FindApp(ctx context.Context, account string) (sealed []byte, last int64, err error)
 	// CreateApp records an app. Codes become the recovery codes if there are none. ErrTaken when there is an app.
-	CreateApp(ctx context.Context, n NewFactor, sealed []byte, step int64) (fresh bool, err error)
+	CreateApp(ctx context.Context, n FactorChange, sealed []byte, step int64) (fresh bool, err error)
 	// DeleteApp forgets the app, and the recovery codes if nothing is left; ErrNoFactor.
-	DeleteApp(ctx context.Context, account Account, m Mail, address string) error
+	DeleteApp(ctx context.Context, n FactorChange) error
 	// HasRecoveryCode tells whether a code is one of the account's and not used up.
 	HasRecoveryCode(ctx context.Context, account string, hash []byte) (bool, error)
 	// ReplaceRecoveryCodes makes all older codes useless; ErrNoFactor when the account has no second step.
-	ReplaceRecoveryCodes(ctx context.Context, n NewFactor) error
+	ReplaceRecoveryCodes(ctx context.Context, n FactorChange) error
 	// DeleteTwoStep forgets all second steps of an account and ends its sessions; ErrNoFactor when it has none.
 	DeleteTwoStep(ctx context.Context, r TwoStepReset) error
 	// FindAccount gives an account; ErrNoAccount.
@@ -46,12 +47,17 @@ type TwoStepStore interface {
 // ErrNoFactor says that an account has no such second step.
 var ErrNoFactor = errors.New("no such second step")
 
-// NewFactor is a new second step as it is kept, less what is special to its kind.
-type NewFactor struct {
+// FactorChange is a change of second steps as it is kept, less what is special to its kind.
+type FactorChange struct {
 	Account Account
-	Codes   [][]byte // hashes of fresh recovery codes
+	Session string   // in which it is made
+	Codes   [][]byte // hashes of fresh recovery codes, where it may bring some
 	Mail    Mail
 	Address string // of the one who does it, for the audit log
+}
+
+func factorChange(s Session, m Mail) FactorChange {
+	return FactorChange{Account: s.Account, Session: s.ID, Mail: m, Address: clip(s.Address, 60)}
 }
 
 // TwoStepReset is a reset as it is kept.
@@ -77,7 +83,7 @@ func (a *Accounts) RemoveApp(ctx context.Context, s Session) error {
 	if err != nil {
 		return err
 	}
-	return noFactor("remove an authenticator app", a.Store.DeleteApp(ctx, s.Account, m, s.Address))
+	return noFactor("remove an authenticator app", a.Store.DeleteApp(ctx, factorChange(s, m)))
 }
 
 // noFactor makes ErrNoFactor the fault twostep.none: the page it was asked from is out of date.

@@ -51,14 +51,16 @@ func (a *Accounts) RenewRecoveryCodes(ctx context.Context, s Session) ([]string,
 }
 
 // newFactor draws the recovery codes of a new second step and writes its mail.
-func (a *Accounts) newFactor(s Session, mail SecurityMail) (NewFactor, []string, error) {
+func (a *Accounts) newFactor(s Session, mail SecurityMail) (FactorChange, []string, error) {
 	mail.Address = s.Address
 	m, err := a.security(s.Account, mail)
 	if err != nil {
-		return NewFactor{}, nil, err
+		return FactorChange{}, nil, err
 	}
 	codes, hashes := newRecoveryCodes(s.Account.ID)
-	return NewFactor{Account: s.Account, Codes: hashes, Mail: m, Address: clip(s.Address, 60)}, codes, nil
+	n := factorChange(s, m)
+	n.Codes = hashes
+	return n, codes, nil
 }
 
 // trimmed is what somebody typed, without space around it and not longer than a row should hold.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"hafen/controlplane"
+	"hafen/internal/passkeytest"
 	"hafen/internal/totptest"
 	"hafen/tenant"
 )
@@ -299,6 +300,39 @@ func TestRemovingTheAppEndsTwoStepLogIn(t *testing.T) {
 	}
 	if in, err := p.logIn("anna@example.org", goodPassword, home); err != nil || in.Cookie == "" {
 		t.Errorf("the password is not enough: %v", err)
+	}
+}
+
+// TestChangesOfSecondStepsEndOtherSessions: a second step is often added, or taken away, because somebody else may be in.
+func TestChangesOfSecondStepsEndOtherSessions(t *testing.T) {
+	t.Parallel()
+	p := newPeople(t)
+	p.member("anna@example.org")
+	cookie, s := p.session("anna@example.org", goodPassword)
+	for _, change := range []struct {
+		name string
+		do   func()
+	}{
+		{"app added", func() { p.addsApp(s) }},
+		{"passkey added", func() { p.addsPasskey(s, passkeytest.New(t, site)) }},
+		{"codes renewed", func() { _, err := p.RenewRecoveryCodes(t.Context(), s); p.must(err) }},
+		{"app removed", func() { p.must(p.RemoveApp(t.Context(), s)) }},
+		{"passkey removed", func() {
+			found, err := p.TwoStep(t.Context(), s.Account.ID)
+			p.must(err)
+			p.must(p.RemovePasskey(t.Context(), s, found.Passkeys[0].ID))
+		}},
+	} {
+		_, other := controlplane.NewToken()
+		p.exec(`insert into sessions (token_hash, account_id, expires_at, user_agent, address) values ($1, $2, now() + interval '1 day', '', '')`,
+			other, s.Account.ID)
+		change.do()
+		if n := p.count(`select count(*) from sessions where token_hash = $1`, other); n != 0 {
+			t.Errorf("%s: another session goes on", change.name)
+		}
+		if _, err := p.Authenticate(t.Context(), cookie); err != nil {
+			t.Errorf("%s: the session it was done in: %v", change.name, err)
+		}
 	}
 }
 

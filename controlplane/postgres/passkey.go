@@ -41,7 +41,7 @@ const insertPasskey = `
 insert into passkeys (account_id, credential_id, credential, sign_count, name) values ($1, $2, $3, $4, $5)`
 
 // CreatePasskey implements controlplane.AccountStore.
-func (s *Store) CreatePasskey(ctx context.Context, n controlplane.NewFactor, p controlplane.NewPasskey) (fresh bool, err error) {
+func (s *Store) CreatePasskey(ctx context.Context, n controlplane.FactorChange, p controlplane.NewPasskey) (fresh bool, err error) {
 	err = s.changeFactors(ctx, n, "account.passkey_add", func(tx pgx.Tx) error {
 		if err := useChallenge(ctx, tx, p.Use); err != nil {
 			return err
@@ -76,10 +76,9 @@ const (
 )
 
 // DeletePasskey implements controlplane.AccountStore.
-func (s *Store) DeletePasskey(ctx context.Context, account controlplane.Account, passkey string, m controlplane.Mail, address string) error {
-	n := controlplane.NewFactor{Account: account, Mail: m, Address: address}
+func (s *Store) DeletePasskey(ctx context.Context, n controlplane.FactorChange, passkey string) error {
 	return s.changeFactors(ctx, n, "account.passkey_remove", func(tx pgx.Tx) error {
-		return deleteFactor(ctx, tx, account.ID, deletePasskey, account.ID, passkey)
+		return deleteFactor(ctx, tx, n.Account.ID, deletePasskey, n.Account.ID, passkey)
 	})
 }
 

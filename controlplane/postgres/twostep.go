@@ -50,8 +50,8 @@ func (s *Store) FindApp(ctx context.Context, account string) (sealed []byte, las
 }
 
 // changeFactors makes a change of an account's second steps, one after the other, with what goes with every one: logins that are
-// half done end, the owner is told, and the log says so.
-func (s *Store) changeFactors(ctx context.Context, n controlplane.NewFactor, action string, change func(pgx.Tx) error) error {
+// half done and all other sessions end, the owner is told, and the log says so.
+func (s *Store) changeFactors(ctx context.Context, n controlplane.FactorChange, action string, change func(pgx.Tx) error) error {
 	return s.inTx(ctx, action, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, lockAccount, n.Account.ID); err != nil {
 			return err
@@ -60,6 +60,9 @@ func (s *Store) changeFactors(ctx context.Context, n controlplane.NewFactor, act
 			return err
 		}
 		if _, err := tx.Exec(ctx, deleteHalfLogIns, n.Account.ID); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, endSessionsBut, n.Account.ID, n.Session); err != nil {
 			return err
 		}
 		if err := s.queueMail(ctx, tx, n.Mail); err != nil {
@@ -72,7 +75,7 @@ func (s *Store) changeFactors(ctx context.Context, n controlplane.NewFactor, act
 const insertApp = `insert into totp (account_id, sealed, last_step) values ($1, $2, $3)`
 
 // CreateApp implements controlplane.AccountStore.
-func (s *Store) CreateApp(ctx context.Context, n controlplane.NewFactor, sealed []byte, step int64) (fresh bool, err error) {
+func (s *Store) CreateApp(ctx context.Context, n controlplane.FactorChange, sealed []byte, step int64) (fresh bool, err error) {
 	err = s.changeFactors(ctx, n, "account.app_add", func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, insertApp, n.Account.ID, sealed, step); err != nil {
 			return err
@@ -89,7 +92,7 @@ const (
 )
 
 // insertFirstCodes records the recovery codes of an account that has none.
-func insertFirstCodes(ctx context.Context, tx pgx.Tx, n controlplane.NewFactor) (bool, error) {
+func insertFirstCodes(ctx context.Context, tx pgx.Tx, n controlplane.FactorChange) (bool, error) {
 	var exist bool
 	if err := tx.QueryRow(ctx, hasCodes, n.Account.ID).Scan(&exist); err != nil || exist {
 		return false, err
@@ -108,10 +111,9 @@ and not exists (select from passkeys where account_id = $1)`
 )
 
 // DeleteApp implements controlplane.AccountStore.
-func (s *Store) DeleteApp(ctx context.Context, account controlplane.Account, m controlplane.Mail, address string) error {
-	n := controlplane.NewFactor{Account: account, Mail: m, Address: address}
+func (s *Store) DeleteApp(ctx context.Context, n controlplane.FactorChange) error {
 	return s.changeFactors(ctx, n, "account.app_remove", func(tx pgx.Tx) error {
-		return deleteFactor(ctx, tx, account.ID, deleteApp, account.ID)
+		return deleteFactor(ctx, tx, n.Account.ID, deleteApp, n.Account.ID)
 	})
 }
 
@@ -145,7 +147,7 @@ const (
 )
 
 // ReplaceRecoveryCodes implements controlplane.AccountStore.
-func (s *Store) ReplaceRecoveryCodes(ctx context.Context, n controlplane.NewFactor) error {
+func (s *Store) ReplaceRecoveryCodes(ctx context.Context, n controlplane.FactorChange) error {
 	return s.changeFactors(ctx, n, "account.codes_renew", func(tx pgx.Tx) error {
 		var has bool
 		if err := tx.QueryRow(ctx, hasFactor, n.Account.ID).Scan(&has); err != nil {
