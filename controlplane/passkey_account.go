@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
@@ -24,6 +25,8 @@ type PasskeyStore interface {
 	DeletePasskey(ctx context.Context, n FactorChange, passkey string) error
 	// FindPasskeyOwner gives the account of a credential with all its passkeys; ErrNoFactor.
 	FindPasskeyOwner(ctx context.Context, credential []byte) (Account, []Passkey, error)
+	// UseChallenge makes a challenge useless; ErrTaken when it was answered before.
+	UseChallenge(ctx context.Context, hash []byte, until time.Time) error
 }
 
 // NewPasskey is a passkey as it is kept.
@@ -204,6 +207,10 @@ func (a *Accounts) usePasskey(ctx context.Context, opened challenge, account Acc
 	passkey, use, err := a.Factors.verify(opened, owner, credential)
 	if !errors.Is(err, errCopied) {
 		return use, err
+	}
+	// An answer that was sent twice, as by a double click, has an old counter too.
+	if used := a.Store.UseChallenge(ctx, opened.hash(), opened.Expires); used != nil {
+		return use, passkeyTaken("use a passkey", used)
 	}
 	once, failed := a.allow(ctx, Limit{Key: "passkey:copied:" + passkey.ID, Most: 1, Window: day})
 	if failed != nil || !once {

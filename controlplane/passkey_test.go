@@ -222,6 +222,26 @@ func TestCopiedPasskey(t *testing.T) {
 	}
 }
 
+// TestAnswerSentTwiceIsNoCopy: an impatient owner must not be told that somebody else has their key.
+func TestAnswerSentTwiceIsNoCopy(t *testing.T) {
+	t.Parallel()
+	p := newPeople(t)
+	p.member("anna@example.org")
+	_, s := p.session("anna@example.org", goodPassword)
+	key := passkeytest.New(t, site)
+	p.addsPasskey(s, key)
+	request, err := p.BeginPasskeyLogIn()
+	p.must(err)
+	answer := controlplane.PasskeyAnswer{Credential: key.Get(request.Options), Challenge: request.Challenge}
+	_, err = p.LogInByPasskey(t.Context(), answer, controlplane.Visitor{Address: home})
+	p.must(err)
+	_, err = p.LogInByPasskey(t.Context(), answer, controlplane.Visitor{Address: home})
+	wantFault(t, err, tenant.Invalid, "passkey.refused")
+	if n := p.count(`select count(*) from mails where subject like 'passkey_copied %'`); n != 0 {
+		t.Error("the owner was told of a copy")
+	}
+}
+
 func TestPasskeysAreManaged(t *testing.T) {
 	t.Parallel()
 	p := newPeople(t)

@@ -113,6 +113,13 @@ func useChallenge(ctx context.Context, tx pgx.Tx, use controlplane.PasskeyUse) e
 	return useOnce(ctx, tx, insertChallenge, use.Challenge, use.Until)
 }
 
+// UseChallenge implements controlplane.AccountStore.
+func (s *Store) UseChallenge(ctx context.Context, hash []byte, until time.Time) error {
+	return s.inTx(ctx, "use a challenge", func(tx pgx.Tx) error {
+		return useOnce(ctx, tx, insertChallenge, hash, until)
+	})
+}
+
 func usePasskey(ctx context.Context, tx pgx.Tx, account string, use controlplane.PasskeyUse) error {
 	if err := useChallenge(ctx, tx, use); err != nil {
 		return err
