@@ -3,6 +3,7 @@ package controlplane
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,15 +88,19 @@ type PasskeyUse struct {
 	Until     time.Time
 }
 
-// ceremony is what a challenge is for. One made for one cannot be answered in another.
+// ceremony is what a challenge is for, and in whose hands it is. One made for one cannot be answered in another.
 type ceremony string
 
-const (
-	ceremonyAdd    ceremony = "add"    // a passkey to the account
-	ceremonyLogIn  ceremony = "log in" // without a password
-	ceremonySecond ceremony = "second" // after the password
-	ceremonyProve  ceremony = "prove"  // that it is still the same person
-)
+// The ceremonies. That of the login is nobody's yet.
+const ceremonyLogIn ceremony = "log in" // without a password
+
+func ceremonyAdd(s Session) ceremony { return ceremony("add " + s.Account.ID + " " + s.ID) } // a passkey to the account
+
+func ceremonyProve(s Session) ceremony { return ceremony("prove " + s.Account.ID + " " + s.ID) } // that it is still the same person
+
+func ceremonySecond(account Account, half string) ceremony { // after the password
+	return ceremony("second " + account.ID + " " + hex.EncodeToString(HashToken(half)))
+}
 
 // challengeLifetime is how long a page may be open before somebody acts on it.
 const challengeLifetime = 10 * time.Minute
@@ -106,16 +111,14 @@ type challenge struct {
 	Session *webauthn.SessionData
 }
 
-func challengeContext(c ceremony, account string) []byte {
-	return []byte("passkey " + string(c) + " " + account)
-}
+func (c ceremony) context() []byte { return []byte("passkey " + string(c)) }
 
-func (f *Factors) request(c ceremony, account string, now time.Time, options any, session *webauthn.SessionData) (PasskeyRequest, error) {
+func (f *Factors) request(c ceremony, now time.Time, options any, session *webauthn.SessionData) (PasskeyRequest, error) {
 	plain, err := json.Marshal(challenge{Expires: now.Add(challengeLifetime), Session: session})
 	if err != nil {
 		return PasskeyRequest{}, fmt.Errorf("ask for a passkey: %w", err)
 	}
-	sealed, err := f.key.Seal(plain, challengeContext(c, account))
+	sealed, err := f.key.Seal(plain, c.context())
 	if err != nil {
 		return PasskeyRequest{}, fmt.Errorf("ask for a passkey: %w", err)
 	}
@@ -127,13 +130,13 @@ func (f *Factors) request(c ceremony, account string, now time.Time, options any
 }
 
 // openChallenge gives what a page was made with. Fault passkey.expired, also for what was not made here or for something else.
-func (f *Factors) openChallenge(c ceremony, account, sealed string, now time.Time) (challenge, error) {
+func (f *Factors) openChallenge(c ceremony, sealed string, now time.Time) (challenge, error) {
 	expired := &tenant.Fault{Kind: tenant.Invalid, Code: "passkey.expired"}
 	raw, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {
 		return challenge{}, expired
 	}
-	plain, err := f.key.Open(raw, challengeContext(c, account))
+	plain, err := f.key.Open(raw, c.context())
 	if err != nil {
 		return challenge{}, expired
 	}

@@ -40,12 +40,12 @@ type NewPasskey struct {
 const maxPasskeys = 20
 
 // BeginPasskey asks the browser for a new passkey.
-func (a *Accounts) BeginPasskey(ctx context.Context, account Account) (PasskeyRequest, error) {
-	found, err := a.TwoStep(ctx, account.ID)
+func (a *Accounts) BeginPasskey(ctx context.Context, s Session) (PasskeyRequest, error) {
+	found, err := a.TwoStep(ctx, s.Account.ID)
 	if err != nil {
 		return PasskeyRequest{}, err
 	}
-	owner, err := ownerOf(account, found.Passkeys)
+	owner, err := ownerOf(s.Account, found.Passkeys)
 	if err != nil {
 		return PasskeyRequest{}, err
 	}
@@ -54,7 +54,7 @@ func (a *Accounts) BeginPasskey(ctx context.Context, account Account) (PasskeyRe
 	if err != nil {
 		return PasskeyRequest{}, fmt.Errorf("ask for a new passkey: %w", err)
 	}
-	return a.Factors.request(ceremonyAdd, account.ID, a.Now(), options.Response, session)
+	return a.Factors.request(ceremonyAdd(s), a.Now(), options.Response, session)
 }
 
 // AddPasskey adds what the browser made, and gives the recovery codes if it is the account's first second step. Faults:
@@ -63,7 +63,7 @@ func (a *Accounts) AddPasskey(ctx context.Context, s Session, name string, answe
 	if name, err = passkeyName(name); err != nil {
 		return nil, err
 	}
-	opened, err := a.Factors.openChallenge(ceremonyAdd, s.Account.ID, answer.Challenge, a.Now())
+	opened, err := a.Factors.openChallenge(ceremonyAdd(s), answer.Challenge, a.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func (a *Accounts) BeginPasskeyLogIn() (PasskeyRequest, error) {
 	if err != nil {
 		return PasskeyRequest{}, fmt.Errorf("ask for a passkey: %w", err)
 	}
-	return a.Factors.request(ceremonyLogIn, "", a.Now(), options.Response, session)
+	return a.Factors.request(ceremonyLogIn, a.Now(), options.Response, session)
 }
 
 // LogInByPasskey opens a session without a password: the passkey is something one has, and it has verified its owner. Faults:
@@ -168,7 +168,7 @@ func (a *Accounts) LogInByPasskey(ctx context.Context, answer PasskeyAnswer, fro
 	if err := a.take(ctx, "login.too_many", limit); err != nil {
 		return LoggedIn{}, err
 	}
-	opened, err := a.Factors.openChallenge(ceremonyLogIn, "", answer.Challenge, a.Now())
+	opened, err := a.Factors.openChallenge(ceremonyLogIn, answer.Challenge, a.Now())
 	if err != nil {
 		return LoggedIn{}, err
 	}

@@ -16,7 +16,7 @@ import (
 // addsPasskey adds a passkey to the account of a session.
 func (p *people) addsPasskey(s controlplane.Session, key *passkeytest.Key) []string {
 	p.t.Helper()
-	request, err := p.BeginPasskey(p.t.Context(), s.Account)
+	request, err := p.BeginPasskey(p.t.Context(), s)
 	p.must(err)
 	codes, err := p.AddPasskey(p.t.Context(), s, "Phone", controlplane.PasskeyAnswer{
 		Credential: key.Create(request.Options), Challenge: request.Challenge,
@@ -91,6 +91,10 @@ func TestPasskeyIsASecondStep(t *testing.T) {
 	claiming := *bens
 	claiming.User, claiming.ID = key.User, key.ID // says it is Anna's, and cannot sign as hers
 	wantFault(t, try(&claiming), tenant.Invalid, "passkey.refused")
+	first := half
+	half = p.half("anna@example.org")
+	wantFault(t, try(key), tenant.Invalid, "passkey.expired") // asked in another login
+	half = first
 	p.must(try(key))
 }
 
@@ -133,7 +137,7 @@ func TestPasskeysThatLie(t *testing.T) {
 	} {
 		liar := passkeytest.New(t, site)
 		lie(liar)
-		request, err := p.BeginPasskey(t.Context(), ben.Account)
+		request, err := p.BeginPasskey(t.Context(), ben)
 		p.must(err)
 		_, err = p.AddPasskey(t.Context(), ben, "Phone", controlplane.PasskeyAnswer{Credential: liar.Create(request.Options), Challenge: request.Challenge})
 		if tenant.FaultOf(err).Code != "passkey.refused" {
@@ -154,16 +158,18 @@ func TestChallengesAreForOnePurposeOnce(t *testing.T) {
 	key := passkeytest.New(t, site)
 	key.Frozen = true // it does not count, as those of phones
 	key.Count = 0
-	p.addsPasskey(s, key)
+	codes := p.addsPasskey(s, key)
 	login, err := p.BeginPasskeyLogIn()
 	p.must(err)
-	proof, err := p.AskProof(t.Context(), s.Account)
+	proof, err := p.AskProof(t.Context(), s)
 	p.must(err)
+	_, elsewhere := p.secondSession(p.half("anna@example.org"), codes[0])
 	from := controlplane.Visitor{Address: home}
 	answer := func(r controlplane.PasskeyRequest) controlplane.PasskeyAnswer {
 		return controlplane.PasskeyAnswer{Credential: key.Get(r.Options), Challenge: r.Challenge}
 	}
 	wantFault(t, p.ReauthenticateByPasskey(t.Context(), s, answer(login)), tenant.Invalid, "passkey.expired")
+	wantFault(t, p.ReauthenticateByPasskey(t.Context(), elsewhere, answer(*proof)), tenant.Invalid, "passkey.expired")
 	_, err = p.LogInByPasskey(t.Context(), answer(*proof), from)
 	wantFault(t, err, tenant.Invalid, "passkey.expired")
 	_, err = p.LogInByPasskey(t.Context(), controlplane.PasskeyAnswer{Credential: key.Get(login.Options), Challenge: "forged"}, from)

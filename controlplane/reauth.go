@@ -50,19 +50,19 @@ func (a *Accounts) Reauthenticate(ctx context.Context, s Session, password strin
 }
 
 // AskProof asks the browser for one of the account's passkeys; nil when it has none.
-func (a *Accounts) AskProof(ctx context.Context, account Account) (*PasskeyRequest, error) {
-	found, err := a.TwoStep(ctx, account.ID)
+func (a *Accounts) AskProof(ctx context.Context, s Session) (*PasskeyRequest, error) {
+	found, err := a.TwoStep(ctx, s.Account.ID)
 	if err != nil || len(found.Passkeys) == 0 {
 		return nil, err
 	}
-	request, err := a.askPasskey(ceremonyProve, account, found.Passkeys)
+	request, err := a.askPasskey(ceremonyProve(s), s.Account, found.Passkeys)
 	return &request, err
 }
 
 // ReauthenticateByPasskey makes a session fresh by a passkey. Faults: passkey.expired, passkey.refused, passkey.copied,
 // session.none.
 func (a *Accounts) ReauthenticateByPasskey(ctx context.Context, s Session, answer PasskeyAnswer) error {
-	use, err := a.answerPasskey(ctx, ceremonyProve, s.Account, answer, s.Address)
+	use, err := a.answerPasskey(ctx, ceremonyProve(s), s.Account, answer, s.Address)
 	if err != nil {
 		return err
 	}

@@ -107,7 +107,7 @@ func (a *Accounts) AskSecondStep(ctx context.Context, half string) (SecondStepAs
 	if len(found.Passkeys) == 0 {
 		return asked, nil
 	}
-	request, err := a.askPasskey(ceremonySecond, account, found.Passkeys)
+	request, err := a.askPasskey(ceremonySecond(account, half), account, found.Passkeys)
 	asked.Passkey = &request
 	return asked, err
 }
@@ -122,7 +122,7 @@ func (a *Accounts) askPasskey(c ceremony, account Account, passkeys []Passkey) (
 	if err != nil {
 		return PasskeyRequest{}, fmt.Errorf("ask for a passkey: %w", err)
 	}
-	return a.Factors.request(c, account.ID, a.Now(), options.Response, session)
+	return a.Factors.request(c, a.Now(), options.Response, session)
 }
 
 func (a *Accounts) half(ctx context.Context, half, address string) (Account, bool, error) {
@@ -187,7 +187,7 @@ func wrongSecond(second SecondStep, err error) error {
 
 func (a *Accounts) checkSecond(ctx context.Context, account Account, l SecondLogIn, limits secondLimits, known bool) (SecondStep, error) {
 	if l.Passkey.Credential != "" {
-		use, err := a.answerPasskey(ctx, ceremonySecond, account, l.Passkey, l.Address)
+		use, err := a.answerPasskey(ctx, ceremonySecond(account, l.Half), account, l.Passkey, l.Address)
 		return SecondStep{Passkey: &use}, err
 	}
 	if l.Recovery != "" {
@@ -252,7 +252,7 @@ func (a *Accounts) takeSecond(ctx context.Context, account Account, address stri
 
 // answerPasskey checks the passkey of a known account.
 func (a *Accounts) answerPasskey(ctx context.Context, c ceremony, account Account, answer PasskeyAnswer, address string) (PasskeyUse, error) {
-	opened, err := a.Factors.openChallenge(c, account.ID, answer.Challenge, a.Now())
+	opened, err := a.Factors.openChallenge(c, answer.Challenge, a.Now())
 	if err != nil {
 		return PasskeyUse{}, err
 	}

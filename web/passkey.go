@@ -45,7 +45,7 @@ func (s *Server) showNewPasskey(r *request) error {
 }
 
 func (s *Server) newPasskeyPage(r *request, status int, form templates.Form) error {
-	asked, err := s.Accounts.BeginPasskey(r.ctx(), r.session.Account)
+	asked, err := s.Accounts.BeginPasskey(r.ctx(), *r.session)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (s *Server) reauthenticate(r *request) error {
 }
 
 func (s *Server) reauthPage(r *request, status int, next string, form templates.Form) error {
-	asked, err := s.Accounts.AskProof(r.ctx(), r.session.Account)
+	asked, err := s.Accounts.AskProof(r.ctx(), *r.session)
 	if err != nil {
 		return err
 	}
