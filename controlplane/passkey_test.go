@@ -169,8 +169,8 @@ func TestChallengesAreForOnePurposeOnce(t *testing.T) {
 		return controlplane.PasskeyAnswer{Credential: key.Get(r.Options), Challenge: r.Challenge}
 	}
 	wantFault(t, p.ReauthenticateByPasskey(t.Context(), s, answer(login)), tenant.Invalid, "passkey.expired")
-	wantFault(t, p.ReauthenticateByPasskey(t.Context(), elsewhere, answer(*proof)), tenant.Invalid, "passkey.expired")
-	_, err = p.LogInByPasskey(t.Context(), answer(*proof), from)
+	wantFault(t, p.ReauthenticateByPasskey(t.Context(), elsewhere, answer(*proof.Passkey)), tenant.Invalid, "passkey.expired")
+	_, err = p.LogInByPasskey(t.Context(), answer(*proof.Passkey), from)
 	wantFault(t, err, tenant.Invalid, "passkey.expired")
 	_, err = p.LogInByPasskey(t.Context(), controlplane.PasskeyAnswer{Credential: key.Get(login.Options), Challenge: "forged"}, from)
 	wantFault(t, err, tenant.Invalid, "passkey.expired")
@@ -196,8 +196,8 @@ func TestChallengesAreForOnePurposeOnce(t *testing.T) {
 		t.Errorf("one answer opened %d sessions", n)
 	}
 	p.backdate("sessions", "reauthenticated_at", time.Hour)
-	p.must(p.ReauthenticateByPasskey(t.Context(), s, answer(*proof)))
-	wantFault(t, p.ReauthenticateByPasskey(t.Context(), s, answer(*proof)), tenant.Invalid, "passkey.refused")
+	p.must(p.ReauthenticateByPasskey(t.Context(), s, answer(*proof.Passkey)))
+	wantFault(t, p.ReauthenticateByPasskey(t.Context(), s, answer(*proof.Passkey)), tenant.Invalid, "passkey.refused")
 	if n := p.count(`select count(*) from sessions where id = $1 and reauthenticated_at > now() - interval '1 minute'`, s.ID); n != 1 {
 		t.Error("the passkey proved nothing")
 	}

@@ -34,7 +34,7 @@ type NewHalfLogIn struct {
 	Return  []Limit // of each the attempt of this login
 }
 
-// SecondStep is what opened a session beside a password, to be used up with it. Empty: nothing was needed.
+// SecondStep is what opened a session beside a password, or made one fresh, to be used up with it. Empty: nothing was needed.
 type SecondStep struct {
 	Half     TokenHash // the login it completes; nil for a passkey alone
 	AppStep  int64
@@ -85,29 +85,32 @@ func (a *Accounts) halfOpen(ctx context.Context, known Credentials, l LogIn, lim
 	return LoggedIn{Half: half, Account: known.Account}, nil
 }
 
-// SecondStepAsked is what a half login may be completed with.
-type SecondStepAsked struct {
-	Account  Account
+// StepsAsked is what an account may show beside the password.
+type StepsAsked struct {
 	App      bool
 	Recovery bool
 	Passkey  *PasskeyRequest // nil: the account has none
 }
 
 // AskSecondStep says what a half login waits for. Fault: login.expired.
-func (a *Accounts) AskSecondStep(ctx context.Context, half string) (SecondStepAsked, error) {
+func (a *Accounts) AskSecondStep(ctx context.Context, half string) (StepsAsked, error) {
 	account, _, err := a.half(ctx, half, "")
 	if err != nil {
-		return SecondStepAsked{}, err
+		return StepsAsked{}, err
 	}
+	return a.askSteps(ctx, ceremonySecond(account, half), account)
+}
+
+func (a *Accounts) askSteps(ctx context.Context, c ceremony, account Account) (StepsAsked, error) {
 	found, err := a.TwoStep(ctx, account.ID)
 	if err != nil {
-		return SecondStepAsked{}, err
+		return StepsAsked{}, err
 	}
-	asked := SecondStepAsked{Account: account, App: !found.AppSince.IsZero(), Recovery: found.RecoveryLeft > 0}
+	asked := StepsAsked{App: !found.AppSince.IsZero(), Recovery: found.RecoveryLeft > 0}
 	if len(found.Passkeys) == 0 {
 		return asked, nil
 	}
-	request, err := a.askPasskey(ceremonySecond(account, half), account, found.Passkeys)
+	request, err := a.askPasskey(c, account, found.Passkeys)
 	asked.Passkey = &request
 	return asked, err
 }
@@ -190,6 +193,11 @@ func (a *Accounts) checkSecond(ctx context.Context, account Account, l SecondLog
 		use, err := a.answerPasskey(ctx, ceremonySecond(account, l.Half), account, l.Passkey, l.Address)
 		return SecondStep{Passkey: &use}, err
 	}
+	return a.checkTyped(ctx, account, l, limits, known)
+}
+
+// checkTyped checks a code of the app, or a recovery code.
+func (a *Accounts) checkTyped(ctx context.Context, account Account, l SecondLogIn, limits secondLimits, known bool) (SecondStep, error) {
 	if l.Recovery != "" {
 		if err := a.takeSecond(ctx, account, l.Address, limits.recovery); err != nil {
 			return SecondStep{}, err

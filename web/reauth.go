@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"hafen/controlplane"
 	"hafen/templates"
 )
 
@@ -62,7 +63,9 @@ func (s *Server) reauthenticate(r *request) error {
 	if in.get("credential") != "" {
 		err = s.Accounts.ReauthenticateByPasskey(r.ctx(), *r.session, in.passkey())
 	} else {
-		err = s.Accounts.Reauthenticate(r.ctx(), *r.session, in.get("password"))
+		err = s.Accounts.Reauthenticate(r.ctx(), *r.session, controlplane.Proof{
+			Password: in.get("password"), Code: in.get("code"), Recovery: in.get("recovery"),
+		})
 	}
 	if form, wrong := in.wrong(err); wrong {
 		return s.reauthPage(r, http.StatusUnprocessableEntity, next, form)
@@ -78,9 +81,9 @@ func (s *Server) reauthPage(r *request, status int, next string, form templates.
 	if err != nil {
 		return err
 	}
-	vm := templates.Reauth{Next: next, Form: form}
-	if asked != nil {
-		view := askView(*asked)
+	vm := templates.Reauth{TwoStep: r.session.Account.TwoStep, App: asked.App, Recovery: asked.Recovery, Next: next, Form: form}
+	if asked.Passkey != nil {
+		view := askView(*asked.Passkey)
 		vm.Passkey = &view
 	}
 	return r.render(status, templates.ReauthPage(at(s.page(r), reauthURL(next)), vm))

@@ -6,6 +6,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"hafen/internal/passkeytest"
+	"hafen/internal/totptest"
 )
 
 // age makes all sessions as old as one that was left open.
@@ -86,6 +90,45 @@ func TestReauthenticationGoesOn(t *testing.T) {
 	b.post(reauthPath, fields("password", password, "next", wish)).wantRedirect(wish)
 	b.get(wish).want(http.StatusOK)
 	b.get(reauthURL(wish)).wantRedirect(wish) // nothing to ask
+}
+
+// TestReauthenticationAsksForTheSecondStep shows of the ways to prove it those that the account has.
+func TestReauthenticationAsksForTheSecondStep(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	wish := "/servers/" + string(s.server) + "/delete"
+	b := s.as(s.anna)
+	secret, codes := b.addsApp()
+	s.age()
+	form := b.get(reauthURL(wish)).want(http.StatusOK).wantForm(reauthPath)
+	for _, name := range []string{"password", "code", "recovery"} {
+		if form.Find("input[name="+name+"]").Length() != 1 {
+			t.Errorf("the form does not ask for the %s", name)
+		}
+	}
+	wrong := b.post(reauthPath, fields("password", password, "next", wish)).want(http.StatusUnprocessableEntity)
+	if wrong.doc().Find("#code-problem").Length() != 1 {
+		t.Error("nothing says that a code is missing")
+	}
+	b.get(wish).wantRedirect(reauthURL(wish))
+	b.post(reauthPath, fields("password", password, "code", totptest.Code(t, secret, time.Now().Add(30*time.Second)), "next", wish)).wantRedirect(wish)
+	b.get(wish).want(http.StatusOK)
+	s.age()
+	b.post(reauthPath, fields("password", password, "recovery", codes[0], "next", wish)).wantRedirect(wish)
+
+	key := passkeytest.New(t, "https://"+testHost)
+	ben := s.as(s.ben)
+	ben.addsPasskey(key).want(http.StatusOK)
+	s.age()
+	page := ben.get(reauthURL("/account/email")).want(http.StatusOK).doc()
+	if page.Find("form input[name=recovery]").Length() != 1 || page.Find("form input[name=code]").Length() != 0 {
+		t.Error("who has passkeys only is not asked for a recovery code beside the password")
+	}
+	s.exec(`update recovery_codes set used_at = now()`)
+	if page = ben.get(reauthURL("/account/email")).doc(); page.Find("input[name=password]").Length() != 0 {
+		t.Error("the password is asked for and leads nowhere")
+	}
+	ben.uses(key, reauthURL("/account/email"), reauthPath, "/account/email").wantRedirect("/account/email")
 }
 
 func TestReauthenticationLeadsNowhereElse(t *testing.T) {

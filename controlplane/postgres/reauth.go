@@ -25,15 +25,17 @@ func (s *Store) Reauthenticate(ctx context.Context, n controlplane.Reauthenticat
 		if done.RowsAffected() == 0 {
 			return controlplane.ErrNoSession
 		}
-		if n.Passkey != nil {
-			if err := usePasskey(ctx, tx, n.Session.Account.ID, *n.Passkey); err != nil {
-				return err
-			}
+		if err := s.useSecond(ctx, tx, n.Session.Account.ID, n.Second); err != nil {
+			return err
 		}
 		if err := forgetAttempts(ctx, tx, n.Forget); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, n.Session.Account.Actor(), "account.reauthenticate", "", nil)
+		detail := map[string]any{}
+		if second := how(n.Second); second != "" {
+			detail["second"] = second
+		}
+		return s.audit(ctx, tx, n.Session.Account.Actor(), "account.reauthenticate", "", detail)
 	})
 }
 

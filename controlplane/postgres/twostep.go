@@ -263,7 +263,7 @@ const (
 	useRecovery = `update recovery_codes set used_at = now() where account_id = $1 and hash = $2 and used_at is null`
 )
 
-// useSecond uses a second step up within the transaction that opens its session.
+// useSecond uses a second step up within the transaction that opens its session, or makes it fresh.
 func (s *Store) useSecond(ctx context.Context, tx pgx.Tx, account string, second controlplane.SecondStep) error {
 	if second.Half != nil {
 		used, err := tx.Exec(ctx, useHalfLogIn, second.Half, account)

@@ -32,7 +32,7 @@ func TestTwoStep(t *testing.T) {
 			c.logsInWithRecoveryCode(codes[0])
 			finger := c.addsPasskey()
 			c.logsInWithPasskey(finger)
-			c.provesBeforeDeleting()
+			c.provesBeforeDeleting(codes[1])
 			c.changesAddress()
 			finger(false) // the device keeps what the account forgets, and would offer it again and again
 			c.endsTwoStep()
@@ -170,8 +170,9 @@ func (c *walker) presses(button, to string) {
 	c.await("the page after the passkey", `location.pathname === `+quote(to)+` && document.readyState === 'complete'`)
 }
 
-// provesBeforeDeleting: a session left open is asked again, by password and by passkey, and goes on to what was wished.
-func (c *walker) provesBeforeDeleting() {
+// provesBeforeDeleting: a session left open is asked again, by password with a recovery code and by passkey, and goes on to what
+// was wished.
+func (c *walker) provesBeforeDeleting(recovery string) {
 	for _, way := range []string{"password", "passkey"} {
 		c.ages()
 		c.open(c.server)
@@ -185,6 +186,8 @@ func (c *walker) provesBeforeDeleting() {
 			c.reads(c.Error("password.wrong", nil))
 			c.look("reauth-refused")
 			c.fill("#password", c.password)
+			c.click(`details.fold > summary`)
+			c.fill("#recovery", recovery)
 			c.follow(`form:has(#password) button[type=submit]`)
 			c.at(c.server + "/delete")
 		} else {
@@ -194,7 +197,7 @@ func (c *walker) provesBeforeDeleting() {
 	}
 }
 
-// proves answers where a walk on a busy machine has taken so long that it is asked whether it is still the same person.
+// proves answers for an account without a second step where a walk on a busy machine has taken so long that it is asked whether it is still the same person.
 func (c *walker) proves() {
 	c.t.Helper()
 	if !strings.HasPrefix(c.path(), "/account/reauthenticate") {
