@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -39,9 +40,15 @@ func NewFactors(publicURL string, key FactorKey) (*Factors, error) {
 	if err != nil || u.Hostname() == "" {
 		return nil, fmt.Errorf("passkeys: public address %q is none", publicURL)
 	}
+	// As browsers write it, whatever was configured: what is signed is compared letter by letter.
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	origin := u.Scheme + "://" + host
+	if u.Port() != "" {
+		origin += ":" + u.Port()
+	}
 	required := true
 	site, err := webauthn.New(&webauthn.Config{
-		RPID: u.Hostname(), RPDisplayName: "Hafen", RPOrigins: []string{u.Scheme + "://" + u.Host},
+		RPID: host, RPDisplayName: "Hafen", RPOrigins: []string{origin},
 		// A passkey logs in without anything else, so it must be found without a name, and its owner be verified by it.
 		AuthenticatorSelection: protocol.AuthenticatorSelection{
 			ResidentKey: protocol.ResidentKeyRequirementRequired, RequireResidentKey: &required,
@@ -53,7 +60,7 @@ func NewFactors(publicURL string, key FactorKey) (*Factors, error) {
 	if err != nil {
 		return nil, fmt.Errorf("passkeys: %w", err)
 	}
-	return &Factors{key: key, host: u.Hostname(), site: site}, nil
+	return &Factors{key: key, host: host, site: site}, nil
 }
 
 // Passkey is one of an account's.

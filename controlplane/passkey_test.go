@@ -1,6 +1,7 @@
 package controlplane_test
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -225,6 +226,31 @@ func TestCopiedPasskey(t *testing.T) {
 	}
 	if _, err := p.byPasskey(key); err != nil {
 		t.Errorf("the owner's own no longer works: %v", err)
+	}
+}
+
+// TestPasskeysOfASiteHoweverItIsWritten: the configuration forgives capitals and a last dot, browsers show neither.
+func TestPasskeysOfASiteHoweverItIsWritten(t *testing.T) {
+	t.Parallel()
+	for configured, origin := range map[string]string{
+		"https://Hafen.Test.": "https://hafen.test", "https://HAFEN.test:8443": "https://hafen.test:8443", "http://hafen.localhost:8080": "http://hafen.localhost:8080",
+	} {
+		p := newPeople(t)
+		factors, err := controlplane.NewFactors(configured, openKey{})
+		p.must(err)
+		p.Accounts.Factors = factors
+		p.member("anna@example.org")
+		_, s := p.session("anna@example.org", goodPassword)
+		key := passkeytest.New(t, origin)
+		p.addsPasskey(s, key)
+		if _, err := p.byPasskey(key); err != nil {
+			t.Errorf("%s at %s: %v", configured, origin, err)
+		}
+		request, err := p.BeginPasskeyLogIn()
+		p.must(err)
+		if u, err := url.Parse(origin); err != nil || !strings.Contains(string(request.Options), `"rpId":"`+u.Hostname()+`"`) {
+			t.Errorf("%s asks with %s", configured, request.Options)
+		}
 	}
 }
 
