@@ -19,9 +19,16 @@ type EmailStore interface {
 	// FindEmailChange looks at a link without using it: the account, and its new address. Faults token.unknown, token.expired,
 	// token.used.
 	FindEmailChange(ctx context.Context, link TokenHash) (Account, string, error)
-	// ChangeEmail uses a link: the account has the new address from then on, and all its other links are useless. Faults as
-	// FindEmailChange; ErrTaken when a verified account has the address by now.
-	ChangeEmail(ctx context.Context, link TokenHash, mails []Mail) error
+	// ChangeEmail uses a link: the account has the new address from then on, and all its other links are useless but the way back.
+	// Faults as FindEmailChange; ErrTaken when a verified account has the address by now.
+	ChangeEmail(ctx context.Context, link TokenHash, c EmailChanged) error
+	EmailUndoStore
+}
+
+// EmailChanged is what goes with a change of address.
+type EmailChanged struct {
+	Undo  Link // of the former address
+	Mails []Mail
 }
 
 // NewEmailChange is a change of address as it is kept.
@@ -88,20 +95,24 @@ func (a *Accounts) CheckEmail(ctx context.Context, token string) (email string, 
 	return email, err
 }
 
-// ChangeEmail uses a link and tells the old address and the new one. Faults: token.unknown, token.expired, token.used, email.taken.
+// ChangeEmail uses a link, tells the old address and the new one, and gives the old one a way back. Faults: token.unknown, token.expired, token.used, email.taken.
 func (a *Accounts) ChangeEmail(ctx context.Context, token string) (email string, err error) {
 	link := HashToken(token)
 	account, email, err := a.Store.FindEmailChange(ctx, link)
 	if err != nil {
 		return "", err
 	}
-	told, err := a.security(account, SecurityMail{Which: SecurityEmailChanged, Name: email})
+	undo, hash := NewToken()
+	told, err := a.security(account, SecurityMail{Which: SecurityEmailChanged, Name: email, Undo: undo})
 	if err != nil {
 		return "", err
 	}
-	also := told
+	also, err := a.security(account, SecurityMail{Which: SecurityEmailChanged, Name: email})
+	if err != nil {
+		return "", err
+	}
 	also.To = email
-	err = a.Store.ChangeEmail(ctx, link, []Mail{told, also})
+	err = a.Store.ChangeEmail(ctx, link, EmailChanged{Undo: Link{Hash: hash, Lifetime: EmailUndoLifetime}, Mails: []Mail{told, also}})
 	if errors.Is(err, ErrTaken) {
 		return "", &tenant.Fault{Kind: tenant.Conflict, Code: "email.taken", Err: err}
 	}

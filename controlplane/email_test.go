@@ -1,6 +1,7 @@
 package controlplane_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -110,4 +111,82 @@ func TestLinksToAnAddressEnd(t *testing.T) {
 		p.must(p.RequestEmail(t.Context(), s, "neu@example.org"))
 	}
 	wantFault(t, p.RequestEmail(t.Context(), s, "neu@example.org"), tenant.TooMany, "mail.too_many")
+}
+
+// undoFor gives the way back that was mailed to a former address.
+func (p *people) undoFor(email string) string {
+	p.t.Helper()
+	text := strings.Fields(p.lastMail("email_changed de", email).Text)
+	return text[len(text)-1]
+}
+
+// changes moves the account of a session to another address, from the request to the link.
+func (p *people) changes(s controlplane.Session, email string) {
+	p.t.Helper()
+	p.exec(`delete from attempts`)
+	p.must(p.RequestEmail(p.t.Context(), s, email))
+	_, err := p.ChangeEmail(p.t.Context(), p.lastMail("controlplane.EmailChangeMail de", email).Text)
+	p.must(err)
+}
+
+// TestTakenOverAccountComesBack: a thief at an open browser moves the account twice, sets a password, and keeps every link.
+func TestTakenOverAccountComesBack(t *testing.T) {
+	t.Parallel()
+	p := newPeople(t)
+	anna := p.member("anna@example.org")
+	_, s := p.session("anna@example.org", goodPassword)
+	p.changes(s, "thief@example.org")
+	undo := p.undoFor("anna@example.org")
+	if text := p.lastMail("email_changed de", "thief@example.org").Text; strings.Contains(text, undo) {
+		t.Fatal("the new address gets the way back too")
+	}
+	s.Account.Email = "thief@example.org"
+	p.changes(s, "thief2@example.org")
+	thiefs := p.undoFor("thief@example.org")
+	p.must(p.ChangePassword(t.Context(), s, controlplane.PasswordChange{Old: goodPassword, New: otherPassword}))
+	cookie, _ := p.session("thief2@example.org", otherPassword)
+	reset := p.forgot("thief2@example.org")
+
+	if email, err := p.CheckEmailUndo(t.Context(), undo); err != nil || email != "anna@example.org" {
+		t.Errorf("the link leads back to %q, %v", email, err)
+	}
+	fresh, err := p.UndoEmail(t.Context(), undo, home)
+	p.must(err)
+	for _, to := range []string{"anna@example.org", "thief2@example.org"} {
+		p.lastMail("email_restored de", to)
+	}
+	_, err = p.Authenticate(t.Context(), cookie)
+	wantFault(t, err, tenant.Unauthenticated, "session.none")
+	_, err = p.logIn("anna@example.org", otherPassword, home)
+	wantFault(t, err, tenant.Unauthenticated, "login.wrong")
+	wantFault(t, p.CheckReset(t.Context(), reset), tenant.Conflict, "token.used")
+	for _, link := range []string{undo, thiefs} {
+		_, err = p.UndoEmail(t.Context(), link, home)
+		wantFault(t, err, tenant.Conflict, "token.used")
+	}
+	p.must(p.ResetPassword(t.Context(), controlplane.PasswordReset{Token: fresh, Password: goodPassword, Address: home}))
+	if _, back := p.session("anna@example.org", goodPassword); back.Account.ID != anna.ID {
+		t.Error("the account is another one")
+	}
+	if p.audited("account.email_undo") != 1 {
+		t.Error("it is not in the log")
+	}
+}
+
+func TestWaysBackEnd(t *testing.T) {
+	t.Parallel()
+	p := newPeople(t)
+	p.member("anna@example.org")
+	_, s := p.session("anna@example.org", goodPassword)
+	p.changes(s, "neu@example.org")
+	undo := p.undoFor("anna@example.org")
+	_, err := p.UndoEmail(t.Context(), "forged", home)
+	wantFault(t, err, tenant.NotFound, "token.unknown")
+	p.member("anna@example.org") // somebody else's by now, proven
+	_, err = p.UndoEmail(t.Context(), undo, home)
+	wantFault(t, err, tenant.Conflict, "email.taken")
+	p.exec(`delete from accounts where email = 'anna@example.org'`)
+	p.backdate("email_undos", "expires_at", controlplane.EmailUndoLifetime)
+	_, err = p.UndoEmail(t.Context(), undo, home)
+	wantFault(t, err, tenant.Conflict, "token.expired")
 }

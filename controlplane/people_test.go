@@ -80,7 +80,7 @@ func (plainTexts) Render(content controlplane.MailContent, language string) (con
 	case controlplane.EmailChangeMail:
 		text.Text = c.Token
 	case controlplane.SecurityMail:
-		text.Subject, text.Text = fmt.Sprintf("%s %s", c.Which, language), fmt.Sprintf("%s %s %d", c.Address, c.Name, c.Left)
+		text.Subject, text.Text = fmt.Sprintf("%s %s", c.Which, language), fmt.Sprintf("%s %s %d %s", c.Address, c.Name, c.Left, c.Undo)
 	}
 	return text, nil
 }

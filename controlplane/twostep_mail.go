@@ -8,8 +8,9 @@ type SecurityMail struct {
 	Email   string
 	At      time.Time
 	Address string // of the one who did it, "" for nobody the owner knows
-	Name    string // of a passkey, or the new address
+	Name    string // of a passkey, or the address that counts from now on
 	Left    int    // recovery codes
+	Undo    string // secret of the link that takes a change of address back, "" for none
 }
 
 // SecurityEvent is what has changed.
@@ -27,12 +28,13 @@ const (
 	SecurityGuessed        SecurityEvent = "guessed"
 	SecurityReset          SecurityEvent = "reset"
 	SecurityEmailChanged   SecurityEvent = "email_changed"
+	SecurityEmailRestored  SecurityEvent = "email_restored"
 )
 
 // SecurityEvents lists them all.
 var SecurityEvents = []SecurityEvent{
 	SecurityAppAdded, SecurityAppRemoved, SecurityPasskeyAdded, SecurityPasskeyRemoved, SecurityPasskeyCopied, SecurityCodeUsed,
-	SecurityCodesRenewed, SecurityGuessed, SecurityReset, SecurityEmailChanged,
+	SecurityCodesRenewed, SecurityGuessed, SecurityReset, SecurityEmailChanged, SecurityEmailRestored,
 }
 
 func (SecurityMail) mailContent() {}

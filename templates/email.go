@@ -8,11 +8,12 @@ type EmailChange struct {
 	Form    Form
 }
 
-// EmailConfirm is the page behind the link to a new address. LinkOpen posts token to /email/confirm.
+// EmailConfirm is the page behind the link to a new address, or back to the former one. LinkOpen posts token to /email/confirm, or to
+// /email/undo.
 type EmailConfirm struct {
 	State LinkState
 	Token string
-	Email string // the new address
+	Email string // the address it leads to
 	Taken bool   // somebody else has it by now
 }
 

@@ -11,9 +11,10 @@ type MailSecurity struct {
 	Email     string // of the account
 	At        time.Time
 	Address   string // IP address, "" when it says nothing
-	Name      string // of a passkey, or the new address
+	Name      string // of a passkey, or the address that counts from now on
 	Left      int    // recovery codes
 	ForgotURL string // "" where a new password would not help
+	UndoURL   string // takes the change back, "" where nothing does
 }
 
 // SecurityMail warns that the way into an account has changed.
@@ -31,6 +32,9 @@ func SecurityMail(l Locale, vm MailSecurity) (Mail, error) {
 	}
 	if vm.ForgotURL != "" {
 		m.Button, m.URL = l.T("mail.password_changed.button"), vm.ForgotURL
+	}
+	if vm.UndoURL != "" {
+		m.Lead, m.Button, m.URL = l.T("security.undo"), l.T("security.undo.button"), vm.UndoURL
 	}
 	return m.mail(l)
 }

@@ -45,6 +45,7 @@ const (
 	flashPasskeyRenamed  flash = "passkey_renamed"
 	flashTwoStepRemoved  flash = "twostep_removed"
 	flashTwoStepReset    flash = "twostep_reset"
+	flashEmailRestored   flash = "email_restored"
 	flashSettingsSaved   flash = "settings_saved"
 	flashUnchanged       flash = "settings_unchanged"
 	flashLogoSaved       flash = "logo_saved"
@@ -84,6 +85,7 @@ var tones = map[flash]templates.Tone{
 	flashServerRetried: templates.ToneInfo, flashOrderPaid: templates.ToneGood, flashDomainChecking: templates.ToneInfo,
 	flashAppAdded: templates.ToneGood, flashPasskeyAdded: templates.ToneGood, flashPasskeyRenamed: templates.ToneGood,
 	flashTwoStepRemoved: templates.ToneInfo, flashTwoStepReset: templates.ToneGood,
+	flashEmailRestored: templates.ToneGood,
 	flashSettingsSaved: templates.ToneGood, flashUnchanged: templates.ToneNeutral, flashLogoSaved: templates.ToneGood,
 	flashInviteSent: templates.ToneGood, flashInviteWithdrawn: templates.ToneNeutral, flashRoleChanged: templates.ToneGood,
 	flashRoleRemoved: templates.ToneNeutral, flashJoined: templates.ToneGood, flashLeft: templates.ToneNeutral,

@@ -68,8 +68,11 @@ func (m MailTexts) security(c controlplane.SecurityMail, l *i18n.Locale) (templa
 	about := templates.MailSecurity{
 		Code: string(c.Which), Email: c.Email, At: c.At, Address: c.Address, Name: c.Name, Left: c.Left, ForgotURL: m.PublicURL + "/password/forgot",
 	}
-	if c.Which == controlplane.SecurityEmailChanged {
-		about.ForgotURL = "" // a link would go to the new address
+	if c.Which == controlplane.SecurityEmailChanged || c.Which == controlplane.SecurityEmailRestored {
+		about.ForgotURL = "" // a link would go to another address
+	}
+	if c.Undo != "" {
+		about.UndoURL = m.link("/email/undo", controlplane.MailLink{Token: c.Undo}).URL
 	}
 	return templates.SecurityMail(l, about)
 }

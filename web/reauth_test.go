@@ -25,6 +25,8 @@ var grave = regexp.MustCompile(`/delete\b|/email\b|/two-step|/passkeys|/roles?\b
 var graveAndNot = map[string]string{
 	"GET /email/confirm":  "the link in the mail is the proof",
 	"POST /email/confirm": "the link in the mail is the proof",
+	"GET /email/undo":     "the link in the mail is the proof",
+	"POST /email/undo":    "the link in the mail is the proof",
 }
 
 // TestGraveRoutesAskForFreshProof holds the table against the list above, and every fresh route against a session left open.

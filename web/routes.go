@@ -95,6 +95,8 @@ func (s *Server) routes() []route {
 		{post, "/account/email", member, page | fresh, s.requestEmail},
 		{get, "/email/confirm", public, token, s.showConfirmEmail},
 		{post, "/email/confirm", public, token, s.confirmEmail},
+		{get, "/email/undo", public, token, s.showUndoEmail},
+		{post, "/email/undo", public, token, s.undoEmail},
 		{post, "/account/language", member, page, s.changeLanguage},
 		{post, "/account/sessions/:session/end", member, page, s.endSession},
 		{post, "/account/sessions/end-others", member, page, s.endOtherSessions},

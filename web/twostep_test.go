@@ -248,4 +248,28 @@ func TestChangeOfAddressThroughThePages(t *testing.T) {
 	v.post("/email/confirm", fields("token", token)).want(http.StatusOK)
 	v.post("/email/confirm", fields("token", token)).want(http.StatusUnprocessableEntity)
 	v.post("/login", fields("email", "free@example.org", "password", password)).wantRedirect("/servers")
+
+	// What the former address was told takes it back.
+	undo := ""
+	for _, m := range s.texts.sent {
+		if told, ok := m.(controlplane.SecurityMail); ok && told.Undo != "" {
+			undo = told.Undo
+		}
+	}
+	v = s.visitor()
+	v.get("/email/undo?token=unknown").want(http.StatusUnprocessableEntity)
+	page := v.get("/email/undo?token=" + undo).want(http.StatusOK)
+	if page.wantForm("/email/undo").Find("input[name=token]").AttrOr("value", "") != undo || !strings.Contains(page.body, "anna@example.org") {
+		t.Fatal("the page does not say what it leads back to")
+	}
+	led := v.post("/email/undo", fields("token", undo)).header.Get("Location")
+	if !strings.HasPrefix(led, "/password/reset?token=") {
+		t.Fatalf("led to %q", led)
+	}
+	v.get(led).want(http.StatusOK).wantForm("/password/reset")
+	v.post("/email/undo", fields("token", undo)).want(http.StatusUnprocessableEntity)
+	b.get("/servers").wantRedirect("/login?next=%2Fservers")
+	if strings.Contains(s.log.String(), undo) {
+		t.Error("the secret is in the log")
+	}
 }

@@ -11,6 +11,7 @@ var cleanups = []struct{ what, sql string }{
 	{"half logins", `delete from half_logins where expires_at < now()`},
 	{"challenges of passkeys", `delete from passkey_challenges where expires_at < now() - interval '1 hour'`}, // clocks may differ
 	{"changes of address", `delete from email_changes where expires_at < now() - interval '7 days'`},
+	{"ways back to an address", `delete from email_undos where expires_at < now() - interval '7 days'`},
 	{"links", `delete from tokens where expires_at < now() - interval '7 days'`},
 	{"attempts", `delete from attempts where at < now() - interval '1 day'`},
 	{"networks", `delete from known_networks where seen_at < now() - interval '90 days'`},

@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"hafen/controlplane"
-	"hafen/tenant"
 )
 
 const (
@@ -43,29 +42,12 @@ where e.hash = $1 and e.used_at is null and e.expires_at > now()`
 func (s *Store) FindEmailChange(ctx context.Context, link controlplane.TokenHash) (a controlplane.Account, email string, err error) {
 	err = s.pool.QueryRow(ctx, findEmailChange, link).Scan(append(accountFields(&a), &email)...)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return a, "", explainEmailChange(ctx, s.pool, link)
+		return a, "", explain(ctx, s.pool, whyNoEmailChange, link)
 	}
 	if err != nil {
 		return a, "", fmt.Errorf("find a change of address: %w", translate(err))
 	}
 	return a, email, nil
-}
-
-func explainEmailChange(ctx context.Context, db interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}, link controlplane.TokenHash,
-) error {
-	var used bool
-	err := db.QueryRow(ctx, whyNoEmailChange, link).Scan(&used)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return linkFault(tenant.NotFound, "token.unknown")
-	case err != nil:
-		return fmt.Errorf("explain a link: %w", translate(err))
-	case used:
-		return linkFault(tenant.Conflict, "token.used")
-	}
-	return linkFault(tenant.Conflict, "token.expired")
 }
 
 const (
@@ -80,33 +62,46 @@ delete from accounts a where a.email_key = lower($1) and a.verified_at is null
 and not exists (select from tenants t where t.account_id = a.id) and not exists (select from orders o where o.account_id = a.id)`
 
 	updateEmail = `update accounts as a set email = $2, email_key = lower($2) where a.id = $1 returning ` + accountColumns
+
+	insertEmailUndo = `insert into email_undos (hash, account_id, email, expires_at) values ($1, $2, $3, now() + $4)`
 )
 
+// moveAccount gives an account another address, which somebody has proved to be theirs. Links in the mailbox before are useless.
+func moveAccount(ctx context.Context, tx pgx.Tx, account, email string) (before, after controlplane.Account, err error) {
+	if _, err := tx.Exec(ctx, lockAccount, account); err != nil {
+		return before, after, err
+	}
+	if err := tx.QueryRow(ctx, findAccount, account).Scan(accountFields(&before)...); err != nil {
+		return before, after, err
+	}
+	if _, err := tx.Exec(ctx, deleteUnproven, email); err != nil {
+		return before, after, err
+	}
+	if err := tx.QueryRow(ctx, updateEmail, account, email).Scan(accountFields(&after)...); err != nil {
+		return before, after, err
+	}
+	return before, after, revokeLinks(ctx, tx, account)
+}
+
 // ChangeEmail implements controlplane.AccountStore.
-func (s *Store) ChangeEmail(ctx context.Context, link controlplane.TokenHash, mails []controlplane.Mail) error {
+func (s *Store) ChangeEmail(ctx context.Context, link controlplane.TokenHash, c controlplane.EmailChanged) error {
 	return s.inTx(ctx, "change an address", func(tx pgx.Tx) error {
 		var account, email string
 		err := tx.QueryRow(ctx, useEmailChange, link).Scan(&account, &email)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return explainEmailChange(ctx, tx, link)
+			return explain(ctx, tx, whyNoEmailChange, link)
 		}
 		if err != nil {
 			return err
 		}
-		var before, after controlplane.Account
-		if err := tx.QueryRow(ctx, findAccount, account).Scan(accountFields(&before)...); err != nil {
+		before, after, err := moveAccount(ctx, tx, account, email)
+		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, deleteUnproven, email); err != nil {
+		if _, err := tx.Exec(ctx, insertEmailUndo, c.Undo.Hash, account, before.Email, c.Undo.Lifetime); err != nil {
 			return err
 		}
-		if err := tx.QueryRow(ctx, updateEmail, account, email).Scan(accountFields(&after)...); err != nil {
-			return err
-		}
-		if err := revokeLinks(ctx, tx, account); err != nil {
-			return err
-		}
-		for _, m := range mails {
+		for _, m := range c.Mails {
 			if err := s.queueMail(ctx, tx, m); err != nil {
 				return err
 			}

@@ -151,13 +151,19 @@ func useLink(ctx context.Context, tx pgx.Tx, link controlplane.TokenHash, p purp
 
 const whyNot = `select used_at is not null from tokens where hash = $1 and purpose = $2`
 
-// explainLink says why a link cannot be used.
-func explainLink(ctx context.Context, db interface {
+func explainLink(ctx context.Context, db oneRow, link controlplane.TokenHash, p purpose) error {
+	return explain(ctx, db, whyNot, link, string(p))
+}
+
+// oneRow is a pool or a transaction.
+type oneRow interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}, link controlplane.TokenHash, p purpose,
-) error {
+}
+
+// explain says why a link cannot be used. The statement tells whether it was.
+func explain(ctx context.Context, db oneRow, statement string, args ...any) error {
 	var used bool
-	err := db.QueryRow(ctx, whyNot, link, string(p)).Scan(&used)
+	err := db.QueryRow(ctx, statement, args...).Scan(&used)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return linkFault(tenant.NotFound, "token.unknown")

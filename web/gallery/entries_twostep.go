@@ -65,6 +65,9 @@ func twoStepEntries() []Entry {
 		page(v, "email-confirm-done", of(templates.EmailConfirmPage, templates.EmailConfirm{State: templates.LinkDone, Email: "anna@hafen.example"})),
 		mistaken(v, "email-confirm-expired", of(templates.EmailConfirmPage, templates.EmailConfirm{State: templates.LinkExpired})),
 		mistaken(v, "email-confirm-taken", of(templates.EmailConfirmPage, templates.EmailConfirm{Taken: true})),
+		page(v, "email-undo", of(templates.EmailUndoPage, templates.EmailConfirm{State: templates.LinkOpen, Token: "t", Email: "anna@werft.example"})),
+		mistaken(v, "email-undo-expired", of(templates.EmailUndoPage, templates.EmailConfirm{State: templates.LinkExpired})),
+		mistaken(v, "email-undo-taken", of(templates.EmailUndoPage, templates.EmailConfirm{Taken: true})),
 		page(o, "operator-accounts", of(templates.OperatorSearchPage, templates.OperatorSearch{})),
 		mistaken(o, "operator-accounts-unknown", of(templates.OperatorSearchPage, templates.OperatorSearch{
 			Form: wrong(map[string]string{"email": "otto@werft.example"}, map[string]string{"email": "account.unknown"}),

@@ -67,13 +67,16 @@ func mails(l *i18n.Locale) []sampleMail {
 func securityMails(l *i18n.Locale) []sampleMail {
 	var list []sampleMail
 	for _, code := range []string{
-		"app_added", "app_removed", "passkey_added", "passkey_removed", "passkey_copied", "code_used", "codes_renewed", "guessed", "reset", "email_changed",
+		"app_added", "app_removed", "passkey_added", "passkey_removed", "passkey_copied", "code_used", "codes_renewed", "guessed", "reset", "email_changed", "email_restored",
 	} {
 		about := templates.MailSecurity{
 			Code: code, Email: "anna@werft.example", At: now, Address: "203.0.113.7", Name: "Annas Telefon", Left: 7, ForgotURL: "https://hafen.example/password/forgot",
 		}
 		if code == "email_changed" {
-			about.Name, about.ForgotURL = "anna@hafen.example", ""
+			about.Name, about.ForgotURL, about.UndoURL = "anna@hafen.example", "", "https://hafen.example/email/undo?token=Zr8mQ4vX1pYk0sJc9bTn"
+		}
+		if code == "email_restored" {
+			about.Email, about.Name, about.ForgotURL = "anna@hafen.example", "anna@werft.example", ""
 		}
 		list = append(list, sampleMail{strings.ReplaceAll(code, "_", "-"), must(templates.SecurityMail(l, about))})
 	}
