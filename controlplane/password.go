@@ -12,6 +12,7 @@ import (
 type PasswordStore interface {
 	// QueueAccountMail records the job that may write a mail.
 	QueueAccountMail(ctx context.Context, args AccountMailArgs) error
+	// CreateReset records a link and its mail; nothing when the account has another address by now.
 	CreateReset(ctx context.Context, account string, l Link, m Mail) error
 	// FindReset looks at a link without using it. Faults token.unknown, token.expired, token.used.
 	FindReset(ctx context.Context, link TokenHash) (Account, error)

@@ -60,6 +60,20 @@ func TestForgotTellsNothingAboutAnAddress(t *testing.T) {
 	wantFault(t, p.ForgotPassword(t.Context(), "nonsense", "de", home), tenant.Invalid, "email.invalid")
 }
 
+// TestNoResetForAFormerAddress: the account moves between the job's look at it and the link.
+func TestNoResetForAFormerAddress(t *testing.T) {
+	t.Parallel()
+	p := newPeople(t)
+	anna := p.member("anna@example.org")
+	p.exec(`update accounts set email = 'neu@example.org', email_key = 'neu@example.org'`)
+	_, hash := controlplane.NewToken()
+	before := len(p.mails())
+	p.must(p.store.CreateReset(t.Context(), anna.ID, controlplane.Link{Hash: hash, Lifetime: controlplane.ResetLifetime}, controlplane.Mail{To: "anna@example.org"}))
+	if n := p.count(`select count(*) from tokens where purpose = 'reset_password'`); n != 0 || len(p.mails()) != before {
+		t.Error("the former address gets a link")
+	}
+}
+
 func TestAResetProvesTheAddressToo(t *testing.T) {
 	t.Parallel()
 	p := newPeople(t)

@@ -64,8 +64,14 @@ insert into tokens (hash, purpose, account_id, expires_at) values ($2, 'reset_pa
 func (s *Store) CreateReset(ctx context.Context, account string, l controlplane.Link, m controlplane.Mail) error {
 	return s.inTx(ctx, "send a reset link", func(tx pgx.Tx) error {
 		var a controlplane.Account
+		if _, err := tx.Exec(ctx, lockAccount, account); err != nil {
+			return err
+		}
 		if err := tx.QueryRow(ctx, findAccount, account).Scan(accountFields(&a)...); err != nil {
 			return err
+		}
+		if a.Email != m.To {
+			return nil // it has moved since it was looked up, perhaps away from the one who asks
 		}
 		if _, err := tx.Exec(ctx, insertReset, account, l.Hash, l.Lifetime); err != nil {
 			return err
