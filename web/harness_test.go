@@ -256,7 +256,7 @@ func (obliging) SetAdmin(context.Context, tenant.Localpart, bool) error     { re
 func (obliging) Lock(context.Context, tenant.Localpart, bool) error         { return nil }
 func (obliging) SignOut(context.Context, tenant.Localpart, ...string) error { return nil }
 func (obliging) ListDevices(_ context.Context, who tenant.Localpart) ([]homeserver.Device, error) {
-	return []homeserver.Device{{ID: "PHONE", Name: "Phone of " + string(who)}, {ID: "DESK"}}, nil
+	return []homeserver.Device{{ID: "PHONE", Name: "Phone of " + string(who), SeenFrom: "192.0.2.77"}, {ID: "DESK"}}, nil
 }
 
 // everything is an engine that can do all there is with members.

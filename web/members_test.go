@@ -251,7 +251,15 @@ func TestOneMember(t *testing.T) {
 	if strings.Contains(devices.body, "<html") || !strings.Contains(devices.body, "Phone of bob") {
 		t.Errorf("devices: %s", devices.body)
 	}
+	if !strings.Contains(devices.body, "192.0.2.77") {
+		t.Error("who may end a session is not told from where it is")
+	}
 	anna.get(bob + "/devices").want(http.StatusOK).wantForm(bob + "/sign-out")
+	reader := w.account("rita@example.org", aCustomer)
+	w.exec(`insert into colleagues (tenant_id, account_id, role) values ($1, $2, $3)`, id, reader.ID, controlplane.ReadOnly)
+	if seen := w.as(reader).get(bob + "/devices").want(http.StatusOK); !strings.Contains(seen.body, "Phone of bob") || strings.Contains(seen.body, "192.0.2.77") {
+		t.Error("who may only look is told from where a session is")
+	}
 	anna.post(bob+"/sign-out", fields("device", "PHONE")).wantRedirect(path + "/@bob")
 	anna.post(bob+"/sign-out", nil).wantRedirect(path + "/@bob")
 	anna.post(bob+"/admin", fields("admin", "yes")).wantRedirect(path + "/@bob")
