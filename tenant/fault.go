@@ -49,6 +49,23 @@ func FaultOf(err error) *Fault {
 	return &Fault{Kind: Internal, Code: "internal", Err: err}
 }
 
+// FaultsOf finds every Fault that was joined into err (errors.Join), in their order; an error without any is one, Internal.
+func FaultsOf(err error) []*Fault {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var list []*Fault
+		for _, one := range joined.Unwrap() {
+			list = append(list, FaultsOf(one)...)
+		}
+		return list
+	}
+	if _, ok := err.(*Fault); !ok { //nolint:errorlint // each layer is looked at
+		if inner := errors.Unwrap(err); inner != nil {
+			return FaultsOf(inner)
+		}
+	}
+	return []*Fault{FaultOf(err)}
+}
+
 // Disposition is what the reconcile loop does after a failed step.
 type Disposition string
 
