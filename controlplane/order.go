@@ -30,8 +30,10 @@ const MostOpenOrders = 20
 
 // OrderStore keeps orders.
 type OrderStore interface {
-	ListPlans(ctx context.Context) ([]tenant.Plan, error)
-	FindPlan(ctx context.Context, id tenant.PlanID) (tenant.Plan, error)
+	// ListPlans lists what an account can buy, its own prices first; "" is a visitor.
+	ListPlans(ctx context.Context, account string) ([]tenant.Plan, error)
+	// FindPlan finds one of those by its id, or by its slug; otherwise the Fault plan.unknown.
+	FindPlan(ctx context.Context, account string, id tenant.PlanID) (tenant.Plan, error)
 	// NameHolder says who holds a server name: "" nobody, "taken", or "tombstoned".
 	NameHolder(ctx context.Context, name tenant.Domain) (string, error)
 	// CreateOrder records tenant, name, first member, order, job and audit in one transaction. A name that was taken
@@ -78,12 +80,15 @@ type Quote struct {
 // NewOrders makes Orders.
 func NewOrders(c OrdersConfig) *Orders { return &Orders{c} }
 
-// Plans lists the visible plans in the order of the price list.
-func (o *Orders) Plans(ctx context.Context) ([]tenant.Plan, error) { return o.Store.ListPlans(ctx) }
+// Plans lists what an account can buy in the order of the price list, its own prices first; "" is a visitor.
+func (o *Orders) Plans(ctx context.Context, account string) ([]tenant.Plan, error) {
+	return o.Store.ListPlans(ctx, account)
+}
 
-// Quote prices a plan. An unknown or hidden one is the Fault plan.unknown.
-func (o *Orders) Quote(ctx context.Context, id tenant.PlanID) (Quote, error) {
-	plan, err := o.Store.FindPlan(ctx, id)
+// Quote prices a plan. One that is unknown, hidden, or somebody else's is the Fault plan.unknown. A slug is quoted as the
+// version that is sold now; the quote's plan names that version.
+func (o *Orders) Quote(ctx context.Context, account string, id tenant.PlanID) (Quote, error) {
+	plan, err := o.Store.FindPlan(ctx, account, id)
 	if err != nil {
 		return Quote{}, err
 	}
@@ -145,9 +150,13 @@ func (o *Orders) names(r OrderRequest) (OrderNames, error) {
 
 // Order orders a server: after it returns, the server waits for payment, for its domain, or is being provisioned.
 func (o *Orders) Order(ctx context.Context, actor Actor, r OrderRequest) (tenant.ID, billing.Terms, error) {
-	quote, err := o.Quote(ctx, r.Plan)
+	quote, err := o.Quote(ctx, actor.Account, r.Plan)
 	if err != nil {
 		return "", billing.Terms{}, err
+	}
+	if quote.Plan.ID != r.Plan {
+		// A slug is also its first version's id. Whoever saw that one and orders it must not get another at another price.
+		return "", billing.Terms{}, &tenant.Fault{Kind: tenant.Conflict, Code: "plan.changed", Field: "plan"}
 	}
 	names, err := o.CheckName(ctx, r)
 	if err != nil {

@@ -23,7 +23,6 @@ type ServersConfig struct {
 
 // ServerStore keeps servers.
 type ServerStore interface {
-	FindPlan(ctx context.Context, id tenant.PlanID) (tenant.Plan, error)
 	ServerFinder
 	// ListServers lists those an account owns or has a role on.
 	ListServers(ctx context.Context, account string) ([]Server, error)

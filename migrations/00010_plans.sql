@@ -24,7 +24,11 @@ alter table plans
     add constraint plans_price_bound check (price_cents <= 100000000), -- a million: more is a slip of the finger
     add constraint plans_validity check (valid_until is null or valid_until > valid_from);
 update plans set slug = id, federation_mode = case when federation then 'open' else 'off' end;
+update plans set description_en = 'For families and small teams', description_de = 'Für Familien und kleine Teams' where id = 'basic';
+update plans set description_en = 'For clubs and businesses', description_de = 'Für Vereine und Betriebe' where id = 'advanced';
+update plans set description_en = 'For schools and towns', description_de = 'Für Schulen und Kommunen' where id = 'all-in';
 create unique index plans_version on plans (slug, version);
+create index tenants_plan on tenants (plan_id); -- who is on a version
 
 -- What is sold beside a plan: seats or bytes in packs, by the month. A yearly plan pays twelve times the price. Versions as above.
 create table addons (

@@ -21,7 +21,7 @@ type broken struct {
 	fail func() error
 }
 
-func (b broken) ListPlans(context.Context) ([]tenant.Plan, error) { return nil, b.fail() }
+func (b broken) ListPlans(context.Context, string) ([]tenant.Plan, error) { return nil, b.fail() }
 
 func failing(fail func() error) change {
 	return func(c *Config) {

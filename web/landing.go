@@ -8,7 +8,11 @@ import (
 )
 
 func (s *Server) showLanding(r *request) error {
-	plans, err := s.Orders.Plans(r.ctx())
+	account := ""
+	if r.session != nil {
+		account = r.session.Account.ID
+	}
+	plans, err := s.Orders.Plans(r.ctx(), account)
 	if err != nil {
 		return err
 	}

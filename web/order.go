@@ -15,7 +15,7 @@ var orderFields = []string{"plan", "kind", "name", "domain", "host", "localpart"
 
 // showPlans is the first page: what to buy.
 func (s *Server) showPlans(r *request) error {
-	plans, err := s.Orders.Plans(r.ctx())
+	plans, err := s.Orders.Plans(r.ctx(), r.actor().Account)
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func (s *Server) showPlans(r *request) error {
 
 // showName is the second page: under which name.
 func (s *Server) showName(r *request) error {
-	quote, err := s.Orders.Quote(r.ctx(), tenant.PlanID(r.QueryParam("plan")))
+	quote, err := s.Orders.Quote(r.ctx(), r.actor().Account, tenant.PlanID(r.QueryParam("plan")))
 	if tenant.FaultOf(err).Code == "plan.unknown" {
 		return r.redirect("/order")
 	}
@@ -51,7 +51,7 @@ func (s *Server) chooseName(r *request) error {
 	if err != nil {
 		return err
 	}
-	quote, err := s.Orders.Quote(r.ctx(), tenant.PlanID(in.get("plan")))
+	quote, err := s.Orders.Quote(r.ctx(), r.actor().Account, tenant.PlanID(in.get("plan")))
 	if tenant.FaultOf(err).Code == "plan.unknown" {
 		return r.redirect("/order")
 	}
@@ -104,7 +104,7 @@ func (s *Server) showConfirm(r *request) error {
 
 // confirmPage shows the order with what is wrong with it; what is wrong with the name is shown where it can be changed.
 func (s *Server) confirmPage(r *request, in input, err error) error {
-	quote, quoteErr := s.Orders.Quote(r.ctx(), tenant.PlanID(in.get("plan")))
+	quote, quoteErr := s.Orders.Quote(r.ctx(), r.actor().Account, tenant.PlanID(in.get("plan")))
 	if tenant.FaultOf(quoteErr).Code == "plan.unknown" {
 		return r.redirect("/order")
 	}

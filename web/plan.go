@@ -30,7 +30,7 @@ func (s *Server) changePlan(r *request) error {
 }
 
 func (s *Server) planPage(r *request, status int, form templates.Form) error {
-	plans, err := s.Orders.Plans(r.ctx())
+	plans, err := s.Orders.Plans(r.ctx(), r.server.Account)
 	if err != nil {
 		return err
 	}

@@ -259,6 +259,7 @@ func (s *Store) Wake(ctx context.Context, actor controlplane.Actor, id tenant.ID
 }
 
 const (
+	findPayer      = `select account_id::text from tenants where id = $1`
 	lockPlanChange = `select t.plan_id, t.status from tenants t where t.id = $1 for update`
 	setPlan        = `update tenants set plan_id = $2 where id = $1`
 	currentUsage   = `
@@ -269,9 +270,16 @@ from (select) one left join lateral
 
 // ChangePlan switches a tenant's plan when its usage fits.
 func (s *Store) ChangePlan(ctx context.Context, actor controlplane.Actor, id tenant.ID, plan tenant.PlanID) error {
-	next, err := s.FindPlan(ctx, plan)
+	var payer string // a price of their own is open to whoever may change the plan for them
+	if err := s.pool.QueryRow(ctx, findPayer, id).Scan(&payer); err != nil {
+		return fmt.Errorf("find who pays for %s: %w", id, translate(err))
+	}
+	next, err := s.FindPlan(ctx, payer, plan)
 	if err != nil {
 		return err
+	}
+	if next.ID != plan { // a slug, which is also the id of a version that is not sold any more
+		return &tenant.Fault{Kind: tenant.NotFound, Code: "plan.unknown", Field: "plan"}
 	}
 	return s.inTx(ctx, "change plan", func(tx pgx.Tx) error {
 		var (

@@ -22,9 +22,9 @@ const mebibyte = 1 << 20
 
 // A plan of its own, because its limits are changed on the way.
 const insertPlan = `
-insert into plans (id, name, price_cents, currency, vat_rate, seats, storage_bytes, upload_bytes, federation, memory_bytes, cpu_millis,
+insert into plans (id, slug, name, price_cents, currency, vat_rate, seats, storage_bytes, upload_bytes, federation, memory_bytes, cpu_millis,
 	pids, database_connections, position)
-select $2, 'Narrow', price_cents, currency, vat_rate, seats, storage_bytes, $1, federation, memory_bytes, cpu_millis,
+select $2, $2, 'Narrow', price_cents, currency, vat_rate, seats, storage_bytes, $1, federation, memory_bytes, cpu_millis,
 	pids, database_connections, 9 from plans where id = 'basic'`
 
 func testQuota(t *testing.T, p port) {
