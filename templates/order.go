@@ -124,11 +124,14 @@ func engineChosen(vm OrderName, engine string) bool {
 	return vm.Plan.Engine == engine
 }
 
-// planLine is a plan in one line.
-func planLine(l Locale, plan Plan) string {
+// PlanLine is a plan in one line.
+func PlanLine(l Locale, plan Plan) string {
 	federation := l.T("plan.line.closed")
-	if plan.Federation {
+	switch plan.Federation {
+	case FederationOpen:
 		federation = l.T("plan.line.federated")
+	case FederationList:
+		federation = l.T("plan.line.list")
 	}
 	return l.T("plan.line", "Seats", plan.Seats, "Size", l.Bytes(plan.StorageBytes), "Federation", federation)
 }

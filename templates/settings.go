@@ -23,8 +23,9 @@ type SettingsAble struct {
 
 // SettingsPlan is what the plan allows.
 type SettingsPlan struct {
-	Federation  bool
-	UploadBytes int64
+	Federation     bool // with servers that are named
+	FederationOpen bool // with all
+	UploadBytes    int64
 }
 
 // SettingsChange is one line of the history. Outcome is a code (`settings.outcome.<code>`), "running" while it is made true.

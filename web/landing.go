@@ -34,10 +34,12 @@ func planViews(language string, plans []tenant.Plan) []templates.Plan {
 }
 
 func planView(language string, p tenant.Plan) templates.Plan {
+	price := priceView(p.Price, p.Price.VAT(p.VATRate), p.VATRate)
+	price.Period, price.ShowGross = string(p.Period), p.ShowGross
 	return templates.Plan{
-		ID: string(p.ID), Name: p.Name.In(language), Price: priceView(p.Price, p.Price.VAT(p.VATRate), p.VATRate),
-		Seats: p.Quota.Seats, StorageBytes: p.Quota.StorageBytes, Federation: p.Quota.Federation.Allows(tenant.FederationList),
-		Engines: engineNames(p.Engines), Engine: string(first(p.Engines)),
+		ID: string(p.ID), Slug: p.Slug, Name: p.Name.In(language), Description: p.Description.In(language), Price: price,
+		Seats: p.Quota.Seats, StorageBytes: p.Quota.StorageBytes, Federation: string(p.Quota.Federation),
+		TrialDays: p.TrialDays, Own: p.Account != "", Engines: engineNames(p.Engines), Engine: string(first(p.Engines)),
 	}
 }
 

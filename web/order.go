@@ -211,9 +211,7 @@ func query(form templates.Form) url.Values {
 }
 
 func quoteView(language string, q controlplane.Quote) templates.Plan {
-	plan := planView(language, q.Plan)
-	plan.Price = priceView(q.Net, q.VAT, q.Plan.VATRate)
-	return plan
+	return planView(language, q.Plan) // its price is the quote's: both are the plan's with its tax
 }
 
 func serverPath(id tenant.ID) string  { return "/servers/" + string(id) }

@@ -138,7 +138,7 @@ func (s *Server) settingsView(r *request) (templates.Settings, error) {
 			Directory: s.can(r.server, homeserver.RoomDirectory), Encryption: s.can(r.server, homeserver.DefaultEncryption),
 			OutboundList: s.can(r.server, homeserver.OutboundPartners),
 		},
-		Plan:     templates.SettingsPlan{Federation: r.server.Quota.Federation.Allows(tenant.FederationList), UploadBytes: r.server.Quota.UploadBytes},
+		Plan:     templates.SettingsPlan{Federation: r.server.Quota.Federation.Allows(tenant.FederationList), FederationOpen: r.server.Quota.Federation.Allows(tenant.FederationOpen), UploadBytes: r.server.Quota.UploadBytes},
 		Writable: r.server.Status == tenant.Active && r.server.Role.May(controlplane.ManageSettings),
 	}
 	if len(picture.Image) > 0 {

@@ -39,6 +39,6 @@ func settings(values map[string]string, changes ...templates.SettingsChange) tem
 	return templates.Settings{
 		Server: server(templates.StatusActive), Form: templates.Form{Values: values}, Writable: true, Changes: changes,
 		Able: templates.SettingsAble{Engine: "Synapse", Previews: true, Retention: true, Directory: true, Encryption: true, OutboundList: true},
-		Plan: templates.SettingsPlan{Federation: true, UploadBytes: 100_000_000},
+		Plan: templates.SettingsPlan{Federation: true, FederationOpen: true, UploadBytes: 100_000_000},
 	}
 }

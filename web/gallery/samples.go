@@ -25,16 +25,16 @@ func price(net int64) templates.Price {
 
 var (
 	basic = templates.Plan{
-		ID: "basic", Name: "Basic", Price: price(400), Seats: 5, StorageBytes: 20 * gigabyte,
+		ID: "basic", Slug: "basic", Name: "Basic", Description: "Für Familien und kleine Teams", Price: price(400), Seats: 5, StorageBytes: 20 * gigabyte,
 		Engine: templates.EngineDendrite,
 	}
 	advanced = templates.Plan{
-		ID: "advanced", Name: "Advanced", Price: price(600), Seats: 20, StorageBytes: 50 * gigabyte,
-		Federation: true, Engine: templates.EngineDendrite,
+		ID: "advanced", Slug: "advanced", Name: "Advanced", Description: "Für Vereine und Betriebe", Price: price(600), Seats: 20, StorageBytes: 50 * gigabyte,
+		Federation: templates.FederationOpen, Engine: templates.EngineDendrite,
 	}
 	allIn = templates.Plan{
-		ID: "allin", Name: "All-in", Price: price(1400), Seats: 50, StorageBytes: 250 * gigabyte,
-		Federation: true, Engine: templates.EngineDendrite,
+		ID: "all-in", Slug: "all-in", Name: "All-in", Description: "Für Schulen und Kommunen", Price: price(1400), Seats: 50, StorageBytes: 250 * gigabyte,
+		Federation: templates.FederationOpen, Engine: templates.EngineDendrite,
 	}
 	plans = []templates.Plan{basic, advanced, allIn}
 )
