@@ -315,7 +315,7 @@ func (p *Plans) WithdrawOwn(ctx context.Context, actor Actor, slug string, id te
 	}
 	found, ok := line.Version(id)
 	if !ok || found.Account == "" {
-		return &tenant.Fault{Kind: tenant.NotFound, Code: "plan.unknown"}
+		return &tenant.Fault{Kind: tenant.Invalid, Code: "plan.unknown", Field: "plan"}
 	}
 	for _, v := range line.Own { // the newest of this customer's
 		if v.Account == found.Account {

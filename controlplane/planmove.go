@@ -33,7 +33,7 @@ func (p *Plans) PreviewMove(ctx context.Context, actor Actor, slug string, from,
 	move.To, found[1] = line.Version(to)
 	switch {
 	case !found[0] || !found[1]:
-		return PlanMove{}, &tenant.Fault{Kind: tenant.NotFound, Code: "plan.unknown"}
+		return PlanMove{}, &tenant.Fault{Kind: tenant.Invalid, Code: "plan.unknown", Field: "to"}
 	case from == to:
 		return PlanMove{}, &tenant.Fault{Kind: tenant.Invalid, Code: "move.same", Field: "to"}
 	}

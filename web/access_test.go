@@ -66,6 +66,8 @@ func (s *scene) invitesAndImports() {
 	s.invite = one(`insert into invites (hash, tenant_id, invited_by, expires_at) values ('h', $1, 'anna', now() + interval '1 day') returning id::text`, s.server)
 	s.preview = one(`insert into import_previews (tenant_id, account_id, file_name, rows) values ($1, $2::uuid, 'f.csv', '[]') returning id::text`, s.server, s.anna.ID)
 	s.imported = one(`insert into imports (tenant_id, actor, file_name, rows) values ($1, 'anna', 'f.csv', 1) returning id::text`, s.server)
+	s.exec(`insert into addons (id, slug, kind, amount, name, price_cents, currency, vat_rate) values ('basic', 'basic', 'seats', 5, 'Five', 100, 'EUR', 19)`)
+	s.exec(`insert into coupons (code, percent) values ('SCENE', 10)`)
 	s.exec(`insert into operations (tenant_id, subject, localpart, kind, finished_at, code, import_id, input)
 		values ($1, 'member ida', 'ida', 'create', now(), 'member.exists', $2::uuid, '{"line": 2, "email": "", "own": false}')`, s.server, s.imported)
 }
@@ -76,7 +78,7 @@ func (s *scene) path(route route, b *browser) string {
 	mail := s.count(`select max(id)::int from mails`)
 	return strings.NewReplacer(
 		":id", string(s.server), ":localpart", "anna", ":invite", s.invite, ":import", s.imported, ":preview", s.preview, ":session", orElse(b.session, "00000000-0000-4000-8000-000000000000"),
-		":order", s.order, ":account", s.anna.ID, ":passkey", "00000000-0000-4000-8000-000000000000", ":mail", itoa(mail), ":server", string(s.server),
+		":order", s.order, ":account", s.anna.ID, ":slug", "basic", ":code", "SCENE", ":passkey", "00000000-0000-4000-8000-000000000000", ":mail", itoa(mail), ":server", string(s.server),
 		":colleague", s.colleagues[controlplane.Billing].ID, ":room", "%21r%3Awerft.hafen.test", ":media", "file1", ":notice", anyNotice, "*", strings.TrimPrefix(assetURLs.CSS, "/assets/"),
 	).Replace(route.path)
 }
@@ -203,7 +205,7 @@ func (s *scene) snapshot() string {
 	s.Helper()
 	var text string
 	s.must(s.pool.QueryRow(s.Context(), `select concat_ws(' ', (select string_agg(concat(status, plan_id, wanted, delete_after), ',' order by id) from tenants),
-		(select count(*) from audit), (select count(*) from operations), (select count(*) from orders), (select string_agg(status, ',' order by id) from orders),
+		(select count(*) from plans), (select count(*) from addons), (select count(*) from coupons where withdrawn_at is null), (select count(*) from audit), (select count(*) from operations), (select count(*) from orders), (select string_agg(status, ',' order by id) from orders),
 		(select count(*) from mails), (select count(*) from tokens), (select string_agg(language || password_hash, ',' order by id) from accounts))`).Scan(&text))
 	return text
 }

@@ -71,6 +71,16 @@ const (
 	flashMemberForgotten flash = "member_forgotten"
 	flashMemberLinkSent  flash = "member_link_sent"
 	flashInviteTakenBack flash = "invite_withdrawn"
+	flashPlanSaved       flash = "plan_saved"
+	flashSaleUnchanged   flash = "sale_unchanged"
+	flashSaleHidden      flash = "sale_hidden"
+	flashSaleShown       flash = "sale_shown"
+	flashOwnSaved        flash = "own_saved"
+	flashOwnWithdrawn    flash = "own_withdrawn"
+	flashServersMoved    flash = "servers_moved"
+	flashAddonSaved      flash = "addon_saved"
+	flashCouponSaved     flash = "coupon_saved"
+	flashCouponWithdrawn flash = "coupon_withdrawn"
 )
 
 var tones = map[flash]templates.Tone{
@@ -92,6 +102,10 @@ var tones = map[flash]templates.Tone{
 	flashMembersSynced: templates.ToneGood, flashMembersSyncing: templates.ToneInfo, flashMembersBegun: templates.ToneInfo,
 	flashMembersRefused: templates.ToneWarn, flashMembersNone: templates.ToneWarn, flashMemberForgotten: templates.ToneGood,
 	flashMemberLinkSent: templates.ToneGood, flashInviteTakenBack: templates.ToneNeutral,
+	flashPlanSaved: templates.ToneGood, flashSaleUnchanged: templates.ToneNeutral, flashSaleHidden: templates.ToneWarn,
+	flashSaleShown: templates.ToneGood, flashOwnSaved: templates.ToneGood, flashOwnWithdrawn: templates.ToneNeutral,
+	flashServersMoved: templates.ToneGood, flashAddonSaved: templates.ToneGood, flashCouponSaved: templates.ToneGood,
+	flashCouponWithdrawn: templates.ToneNeutral,
 }
 
 // done leads on and leaves a message for the next page.

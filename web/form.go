@@ -120,12 +120,16 @@ func (in input) wrong(err error) (templates.Form, bool) {
 	if err == nil {
 		return in.form, false
 	}
-	fault := tenant.FaultOf(err)
-	if !isMistake(fault) {
-		return in.form, false
-	}
 	form := in.form
-	form.Errors = map[string]templates.Problem{fault.Field: {Code: fault.Code, Params: fault.Params}}
+	form.Errors = map[string]templates.Problem{}
+	for _, fault := range tenant.FaultsOf(err) {
+		if !isMistake(fault) {
+			return in.form, false
+		}
+		if !form.Wrong(fault.Field) { // of several about one field the first says most
+			form.Errors[fault.Field] = templates.Problem{Code: fault.Code, Params: fault.Params}
+		}
+	}
 	return form, true
 }
 

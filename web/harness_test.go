@@ -88,6 +88,7 @@ func newWorld(t *testing.T, changes ...change) *world {
 	config.Rooms = controlplane.NewRooms(controlplane.RoomsConfig{Store: store, Wait: contentWait})
 	config.Media = controlplane.NewMedia(controlplane.MediaConfig{Store: store, Wait: contentWait})
 	config.Announcements = &controlplane.Announcements{Store: store}
+	config.Plans = controlplane.NewPlans(controlplane.PlansConfig{Store: store})
 	for _, change := range changes {
 		change(&config)
 	}

@@ -32,6 +32,7 @@ type Config struct {
 	Invites    *controlplane.Invites
 	Imports    *controlplane.Imports
 	Operators  *controlplane.Operators
+	Plans      *controlplane.Plans
 	Base       tenant.Domain // names below it are ready at once
 	// PublicURL is where browsers find the dashboard: "https://hafen.example.org". Requests for another host are refused.
 	PublicURL string

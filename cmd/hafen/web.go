@@ -126,6 +126,7 @@ func webConfig(s settings, w webSettings, base tenant.Domain, addresses []netip.
 	config.Rooms = controlplane.NewRooms(controlplane.RoomsConfig{Store: store})
 	config.Media = controlplane.NewMedia(controlplane.MediaConfig{Store: store})
 	config.Announcements = &controlplane.Announcements{Store: store}
+	config.Plans = controlplane.NewPlans(controlplane.PlansConfig{Store: store})
 	if root, err := os.ReadFile(filepath.Join(s.authority(), "root.crt")); err == nil && !s.Production {
 		config.TrialCA = root
 	}

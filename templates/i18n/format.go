@@ -126,6 +126,17 @@ func (l *Locale) DateTime(t time.Time) string {
 	return t.In(l.zone).Format("2 Jan 2006, 15:04") + nbsp + t.In(l.zone).Format("MST")
 }
 
+// inputTime is how a browser's input of type datetime-local says a moment (HTML, "valid local date and time strings").
+const inputTime = "2006-01-02T15:04"
+
+// InputTime writes a moment for an input of type datetime-local.
+func (l *Locale) InputTime(t time.Time) string { return t.In(l.zone).Format(inputTime) }
+
+// ParseInputTime reads what such an input sends.
+func (l *Locale) ParseInputTime(text string) (time.Time, error) {
+	return time.ParseInLocation(inputTime, text, l.zone)
+}
+
 // Time writes the time of day with seconds.
 func (l *Locale) Time(t time.Time) string { return t.In(l.zone).Format("15:04:05") }
 
