@@ -35,7 +35,7 @@ type Plan struct {
 	Description  string // whom it is for, "" for nothing said
 	Price        Price
 	Seats        int
-	StorageBytes int64 // 1 GB is 10^9
+	StorageBytes int64  // 1 GB is 10^9
 	Federation   string // FederationOff (also when empty), FederationList or FederationOpen
 	TrialDays    int
 	Own          bool     // a price of the reader's own

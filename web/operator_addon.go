@@ -125,7 +125,8 @@ func (s *Server) addonFormPage(r *request, status int, line *controlplane.AddonL
 }
 
 func (s *Server) showAddonInSale(r *request) error { return s.setAddonSale(r, true, flashSaleShown) }
-func (s *Server) hideAddon(r *request) error       { return s.setAddonSale(r, false, flashSaleHidden) }
+
+func (s *Server) hideAddon(r *request) error { return s.setAddonSale(r, false, flashSaleHidden) }
 
 func (s *Server) setAddonSale(r *request, visible bool, message flash) error {
 	if err := s.Plans.ShowAddon(r.ctx(), r.actor(), r.Param("slug"), visible); err != nil {
