@@ -136,9 +136,9 @@ func plainText(value *yaml.Node) (string, error) {
 // WriteTo writes a document that ReadCatalogue reads, the same for the same catalogue, one field a line.
 func (c Catalogue) WriteTo(w io.Writer) (int64, error) {
 	root := &yaml.Node{Kind: yaml.MappingNode}
-	root.Content = append(root.Content, scalar("plans", true), entryNodes(c.Plans, tenant.PlanFields))
-	root.Content = append(root.Content, scalar("addons", true), entryNodes(c.Addons, tenant.AddonFields))
-	root.Content = append(root.Content, scalar("coupons", true), entryNodes(c.Coupons, tenant.CouponFields))
+	root.Content = append(root.Content, scalar("plans", false), entryNodes(c.Plans, tenant.PlanFields))
+	root.Content = append(root.Content, scalar("addons", false), entryNodes(c.Addons, tenant.AddonFields))
+	root.Content = append(root.Content, scalar("coupons", false), entryNodes(c.Coupons, tenant.CouponFields))
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)
 	encoder.SetIndent(2)
@@ -154,18 +154,18 @@ func entryNodes[T any](entries []Entry[T], fields []tenant.Field[T]) *yaml.Node 
 		node := &yaml.Node{Kind: yaml.MappingNode}
 		for _, f := range fields {
 			text := f.Get(&e.Value)
-			node.Content = append(node.Content, scalar(f.Name, true), scalar(text, f.Words || text == ""))
+			node.Content = append(node.Content, scalar(f.Name, false), scalar(text, f.Words || text == ""))
 		}
 		list.Content = append(list.Content, node)
 	}
 	return list
 }
 
-// scalar is a value. As words it is quoted where it would be read as something else: a plan called "1.000", or "no".
+// scalar is a value. Words stand in quotes: a plan may be called "1.000", or "no".
 func scalar(text string, words bool) *yaml.Node {
 	node := &yaml.Node{Kind: yaml.ScalarNode, Value: text}
 	if words {
-		node.Tag = "!!str"
+		node.Style = yaml.DoubleQuotedStyle
 	}
 	return node
 }

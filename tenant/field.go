@@ -12,7 +12,7 @@ import (
 // changed between two versions and the audit log are all made from the same list of them.
 type Field[T any] struct {
 	Name  string
-	Words bool // free text, which a file has to quote where it looks like something else
+	Words bool // free text, which stands in quotes in a file
 	Fixed bool // the same through all versions
 	Get   func(*T) string
 	Set   func(*T, string) error // a Fault without its field; the value stays as it was
@@ -51,7 +51,7 @@ func Changed[T any](fields []Field[T], before, after T) []FieldChange {
 
 // PlanFields are those of a plan, in the order of forms and files.
 var PlanFields = []Field[Plan]{
-	fixed(words("slug", func(p *Plan) *string { return &p.Slug })),
+	fixed(choice("slug", func(p *Plan) *string { return &p.Slug })),
 	words("name", func(p *Plan) *string { return &p.Name.EN }),
 	words("name_de", func(p *Plan) *string { return &p.Name.DE }),
 	words("description", func(p *Plan) *string { return &p.Description.EN }),
@@ -92,7 +92,7 @@ var PlanFields = []Field[Plan]{
 
 // AddonFields are those of an add-on.
 var AddonFields = []Field[Addon]{
-	fixed(words("slug", func(a *Addon) *string { return &a.Slug })),
+	fixed(choice("slug", func(a *Addon) *string { return &a.Slug })),
 	words("name", func(a *Addon) *string { return &a.Name.EN }),
 	words("name_de", func(a *Addon) *string { return &a.Name.DE }),
 	flag("visible", func(a *Addon) *bool { return &a.Visible }),
@@ -121,7 +121,7 @@ var AddonFields = []Field[Addon]{
 
 // CouponFields are those of a coupon. Numbers that may be left out are 0 then.
 var CouponFields = []Field[Coupon]{
-	{Name: "code", Words: true, Fixed: true, Get: func(c *Coupon) string { return c.Code }, Set: func(c *Coupon, text string) error {
+	{Name: "code", Fixed: true, Get: func(c *Coupon) string { return c.Code }, Set: func(c *Coupon, text string) error {
 		c.Code = strings.ToUpper(strings.TrimSpace(text))
 		return nil
 	}},

@@ -26,6 +26,7 @@ type commands struct {
 	Migrate      migrateCommand      `cmd:"" help:"Bring the database's schema up to date."`
 	Down         downCommand         `cmd:"" help:"Stop all tenants and Hafen's database. Data stays."`
 	Operator     operatorCommand     `cmd:"" help:"Give an operator a new one-time password."`
+	Plans        plansCommand        `cmd:"" help:"Write the price list to a file, or apply one."`
 	Doctor       doctorCommand       `cmd:"" help:"Look at every prerequisite and say how to mend what is missing."`
 	Image        imageCommand        `cmd:"" help:"Build the image tenants run."`
 	Gallery      galleryCommand      `cmd:"" help:"Show every page with sample data, without database or Docker."`
