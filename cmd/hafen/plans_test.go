@@ -204,8 +204,10 @@ func TestApplyRefusesWithTheLine(t *testing.T) {
 		"a text":            {"hello", "want plans, addons and coupons"},
 		"nothing":           {"", "read the price list"},
 		"no list":           {"plans: 3\n", "line 1: want a list"},
-		"half right": {"plans:\n- slug: basic\n  seats: 6\n- slug: advanced\n  seats: -1\n  storage: lots\n",
-			"line 6: plan advanced: storage: Please a size"},
+		"half right": {
+			"plans:\n- slug: basic\n  seats: 6\n- slug: advanced\n  seats: -1\n  storage: lots\n",
+			"line 6: plan advanced: storage: Please a size",
+		},
 	} {
 		_, err := p.apply(c.file, priceList{Yes: true})
 		if err == nil || !strings.Contains(err.Error(), c.says) {

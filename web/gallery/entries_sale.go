@@ -97,8 +97,11 @@ func saleMove() templates.OperatorMove {
 	return templates.OperatorMove{
 		Slug: "basic", Name: "Basic", From: saleVersion(1, "", 350, ""), To: saleVersion(3, "", 400, ""), Fits: 118,
 		Changes: []templates.SaleChange{
-			{Field: "price", Before: "3.50", After: "4.00"}, {Field: "storage", Before: "25 GB", After: "20 GB"}, {Field: "show_gross", Before: "no", After: "yes"},
-			{Field: "federation", Before: "open", After: "off"}, {Field: "valid_until", After: now.Add(time.Hour).Format(time.RFC3339)},
+			{Field: "price", Before: "3.50", After: "4.00"},
+			{Field: "storage", Before: "25 GB", After: "20 GB"},
+			{Field: "show_gross", Before: "no", After: "yes"},
+			{Field: "federation", Before: "open", After: "off"},
+			{Field: "valid_until", After: now.Add(time.Hour).Format(time.RFC3339)},
 		},
 		Misfits: []templates.Misfit{
 			{ServerID: "t7k2m9", ServerName: "werft.example", Owner: "anna@werft.example", Refusals: []templates.Refusal{{Code: "storage", Have: 22 * gigabyte, Limit: 20 * gigabyte}}},
