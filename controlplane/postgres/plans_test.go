@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -169,7 +170,7 @@ func TestServersAreMovedBetweenVersions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	p, _ := w.selling()
-	small, large, unpaid := w.active("small"), w.active("large"), tenant.ID("")
+	small, large := w.active("small"), w.active("large")
 	unpaid, _, err := w.unpaid.Order(w.ctx, w.anna, controlplane.OrderRequest{Plan: "basic", Name: "offen", FirstAdmin: "anna", Language: "de"})
 	w.must(err)
 	second := w.newVersion(p, "basic", func(plan *tenant.Plan) { plan.Quota.StorageBytes, plan.Price.Cents = 10e9, 300 })
@@ -338,6 +339,34 @@ func TestAddonsAndCoupons(t *testing.T) {
 	}
 	if n := w.count(`select count(*) from audit where action in ('addon.create', 'addon.change', 'coupon.create', 'coupon.withdraw')`); n != 5 {
 		t.Errorf("%d audit entries", n)
+	}
+}
+
+// TestOneOfManyChangesAtOnceIsMade: all were made from the same version, so all but one know less than there is.
+func TestOneOfManyChangesAtOnceIsMade(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p, _ := w.selling()
+	errs := make([]error, 16)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() {
+			plan := w.line(p, "basic").Newest().Plan
+			plan.Price.Cents, plan.ValidFrom = int64(1000+i), time.Time{}
+			_, errs[i] = p.Change(w.ctx, olga, 1, plan)
+		})
+	}
+	all.Wait()
+	made := 0
+	for _, err := range errs {
+		if err == nil {
+			made++
+		} else if tenant.FaultOf(err).Code != "catalogue.changed" {
+			t.Errorf("refused with %v", err)
+		}
+	}
+	if n := w.count(`select count(*) from plans where slug = 'basic'`); made != 1 || n != 2 {
+		t.Errorf("%d were told that theirs is made; there are %d versions", made, n)
 	}
 }
 
