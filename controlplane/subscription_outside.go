@@ -1,0 +1,84 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"hafen/controlplane/billing"
+	"hafen/tenant"
+)
+
+// Refresh asks the provider what there is and makes the rows so: the first payment settles the order, a change that is now paid for
+// takes effect, bills are mirrored. Of a provider without an outside it does nothing.
+func (s *Subscriptions) Refresh(ctx context.Context, id tenant.ID) error {
+	subscription, err := s.Store.FindSubscription(ctx, id)
+	if err != nil {
+		return err
+	}
+	provider, err := s.provider(subscription.Provider)
+	if err != nil {
+		return err
+	}
+	// Before the question: of two answers the one that was asked for later counts.
+	asked := s.Now()
+	out, err := provider.Look(ctx, subscription.Subscription)
+	if errors.Is(err, billing.ErrNotOurs) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("ask %s about %s: %w", subscription.Provider, id, err)
+	}
+	return s.Store.RecordOutside(ctx, id, out, asked)
+}
+
+// Receive acts on a provider's event: once, whatever comes twice, and by looking again only. The caller has proven where it is from.
+func (s *Subscriptions) Receive(ctx context.Context, e Event) error {
+	if e.ID == "" {
+		return &tenant.Fault{Kind: tenant.Invalid, Code: "event.id"}
+	}
+	return s.Store.RecordEvent(ctx, e)
+}
+
+func (s *Subscriptions) provider(name string) (billing.Provider, error) {
+	provider, ok := s.Providers[name]
+	if !ok {
+		return nil, fmt.Errorf("the billing provider %q is not configured", name)
+	}
+	return provider, nil
+}
+
+// BillingLookArgs is the job of asking a provider about a server's subscription.
+type BillingLookArgs struct {
+	Tenant tenant.ID `json:"tenant"`
+}
+
+// Kind names the job.
+func (BillingLookArgs) Kind() string { return "billing_look" }
+
+// InsertOpts: somebody waits for their payment to take effect. Ten attempts try for about seven hours; what is lost after that the
+// nightly reconcile finds.
+func (BillingLookArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: 10, Priority: 1}
+}
+
+// BillingLookWorker does BillingLookArgs. To be registered with River.
+type BillingLookWorker struct {
+	river.WorkerDefaults[BillingLookArgs]
+	Subscriptions *Subscriptions
+}
+
+// Timeout ends an attempt whose provider is silent.
+func (w *BillingLookWorker) Timeout(*river.Job[BillingLookArgs]) time.Duration { return time.Minute }
+
+// Work looks once.
+func (w *BillingLookWorker) Work(ctx context.Context, job *river.Job[BillingLookArgs]) error {
+	err := w.Subscriptions.Refresh(ctx, job.Args.Tenant)
+	if tenant.FaultOf(err).Code == "subscription.unknown" {
+		return river.JobCancel(err)
+	}
+	return err
+}
