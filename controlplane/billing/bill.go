@@ -42,7 +42,7 @@ func Lines(language string, items []Item, coupon *Coupon, from, until time.Time)
 
 // lines is what a coupon takes off: one line for each tax rate.
 func (c *Coupon) lines(of []Line) []Line {
-	if c == nil || c.Left != nil && *c.Left <= 0 {
+	if !c.good() {
 		return nil
 	}
 	net := map[int]int64{}
@@ -88,11 +88,11 @@ func Prorate(s Subscription, c Change) Bill {
 	if at.Before(s.Start) {
 		at = s.Start
 	}
-	left, whole := int64(s.End.Sub(at)/time.Second), int64(s.End.Sub(s.Start)/time.Second)
+	rest := remainder{left: int64(s.End.Sub(at) / time.Second), whole: int64(s.End.Sub(s.Start) / time.Second)}
 	var lines []Line
-	prorated := func(items []Item, sign int64) {
+	prorated := func(items []Item, sign int) {
 		for _, item := range items {
-			net := item.Unit.Times(item.Quantity).Share(sign*left, whole)
+			net := rest.of(item.Unit.Times(sign * item.Quantity))
 			if net.Cents == 0 {
 				continue
 			}
@@ -104,16 +104,59 @@ func Prorate(s Subscription, c Change) Bill {
 	before, after := changed(s.Items, c.Items)
 	prorated(before, -1)
 	prorated(after, 1)
-	return Sum(currency, append(lines, s.Coupon.proration(lines)...))
+	return Sum(currency, append(lines, s.Coupon.proration(s.Items, c.Items, rest, lines)...))
 }
 
-// proration is the percentage a coupon takes off a change; an amount is taken off whole periods only.
-func (c *Coupon) proration(of []Line) []Line {
-	if c == nil || c.Percent == 0 {
+// remainder is the part of a period that is still to come.
+type remainder struct{ left, whole int64 }
+
+func (r remainder) of(m tenant.Money) tenant.Money { return m.Share(r.left, r.whole) }
+
+// proration is what a coupon makes of a change: of each tax rate, the lines come to what the rest of the new items costs with the
+// coupon less what the rest of the old ones did. So nobody gets back more than they paid, and a change and its reverse are even.
+func (c *Coupon) proration(before, after []Item, rest remainder, of []Line) []Line {
+	if !c.good() {
 		return nil
 	}
-	return c.lines(of)
+	old, come := c.net(before), c.net(after)
+	for _, line := range of {
+		if _, there := come[line.VATRate]; !there {
+			come[line.VATRate] = tenant.Money{Currency: line.Net.Currency}
+		}
+	}
+	var lines []Line
+	for _, rate := range slices.Sorted(maps.Keys(come)) {
+		net := rest.of(come[rate])
+		if was, there := old[rate]; there {
+			net = net.Plus(rest.of(was).Negative())
+		}
+		for _, line := range of {
+			if line.VATRate == rate {
+				net = net.Plus(line.Net.Negative())
+			}
+		}
+		if net.Cents != 0 {
+			lines = append(lines, Line{Kind: LineCoupon, Text: c.Code, Quantity: 1, Unit: net, Net: net, VATRate: rate})
+		}
+	}
+	return lines
 }
+
+// net is what a whole period of items costs with the coupon, of each tax rate.
+func (c *Coupon) net(items []Item) map[int]tenant.Money {
+	net := map[int]tenant.Money{}
+	for _, line := range Lines("", items, c, time.Time{}, time.Time{}) {
+		sum, seen := net[line.VATRate]
+		if !seen {
+			sum.Currency = line.Net.Currency
+		}
+		net[line.VATRate] = sum.Plus(line.Net)
+	}
+	return net
+}
+
+// good reports whether the coupon counts for the bill of the present period.
+func (c *Coupon) good() bool { return c != nil && (c.Left == nil || *c.Left > 0) }
 
 // changed leaves out what is the same before and after.
 func changed(before, after []Item) (gone, come []Item) {

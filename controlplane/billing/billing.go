@@ -30,7 +30,7 @@ type Coupon struct {
 	Code    string
 	Percent int
 	Amount  tenant.Money // net, when Percent is 0
-	Left    *int         // bills it is still good for, this one included; nil for all
+	Left    *int         // bills it is still good for, that of the present period included; nil for all
 }
 
 // Subscription is all that a bill is made from.
@@ -132,10 +132,10 @@ type Order struct {
 	Account   string
 	Email     string
 	Language  string
-	Plan      tenant.Plan
+	Plan      tenant.Plan // its TrialDays are those that are given: 0 to whoever has had a trial before
 	Items     []Item
 	Coupon    *Coupon
-	Net, VAT  tenant.Money
+	Net, VAT  tenant.Money // owed at once: nothing in a trial
 	CreatedAt time.Time
 	// Where a provider sends the customer's browser afterwards.
 	ReturnURL, CancelURL string
