@@ -27,6 +27,8 @@ const (
 	MailServerResumed   TenantMail = "server_resumed"
 	MailOrderReceived   TenantMail = "order_received"
 	MailPaymentReceived TenantMail = "payment_received"
+	// A smaller plan was booked, and what is used does not fit it: the old one goes on.
+	MailPlanKept TenantMail = "plan_kept"
 	// A change of settings made the server fail; the old ones are back.
 	MailSettingsRolledBack TenantMail = "settings_rolled_back"
 )

@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"hafen/controlplane/billing"
 	"hafen/tenant"
@@ -22,6 +24,9 @@ type OrdersConfig struct {
 	Registrable func(tenant.Domain) error // refuses public suffixes
 	// Records lists what the customer of an own domain must set, all pending, for the page until the first look.
 	Records func(claim DomainClaim) []tenant.Record
+	Now     func() time.Time // time.Now when nil
+	// Where a provider sends the customer's browser; "" where none does.
+	PublicURL string
 }
 
 // MostOpenOrders is how many servers an account may have that have never served: each holds a name, or asks name servers and
@@ -34,10 +39,19 @@ type OrderStore interface {
 	ListPlans(ctx context.Context, account string) ([]tenant.Plan, error)
 	// FindPlan finds one of those by its id, or by its slug; otherwise the Fault plan.unknown.
 	FindPlan(ctx context.Context, account string, id tenant.PlanID) (tenant.Plan, error)
+	// ListOffers lists the plans and add-ons that an account can buy now.
+	ListOffers(ctx context.Context, account string) ([]tenant.Plan, []tenant.Addon, error)
+	// FindCoupon finds a coupon that can be redeemed for a plan now. Faults: coupon.unknown, coupon.expired, coupon.used_up,
+	// coupon.not_for_plan, coupon.currency.
+	FindCoupon(ctx context.Context, code string, plan tenant.Plan, now time.Time) (billing.Coupon, error)
+	// HadTrial reports whether an account has tried out a server before.
+	HadTrial(ctx context.Context, account string) (bool, error)
 	// NameHolder says who holds a server name: "" nobody, "taken", or "tombstoned".
 	NameHolder(ctx context.Context, name tenant.Domain) (string, error)
-	// CreateOrder records tenant, name, first member, order, job and audit in one transaction. A name that was taken
-	// meanwhile is the Fault name.taken or domain.taken; an account with MostOpenOrders is refused with order.too_many.
+	// CreateOrder records tenant, add-ons, name, first member, order, subscription, job and audit in one transaction, and begins the
+	// subscription when nothing is to be paid first. A name that was taken meanwhile is the Fault name.taken or domain.taken; an
+	// account with MostOpenOrders is refused with order.too_many; the coupon faults are those of FindCoupon, and trial.used says that
+	// the trial went to another server.
 	CreateOrder(ctx context.Context, o NewOrder) error
 }
 
@@ -52,11 +66,16 @@ type NewOrder struct {
 	Names    OrderNames
 	Proof    string // token for an own domain's TXT record
 	Records  []tenant.Record
+	Offer    Offer
+	Bill     billing.Bill // owed at once
+	Now      time.Time
 }
 
 // OrderRequest is what the customer chose. Exactly one of Name and Domain is set.
 type OrderRequest struct {
 	Plan        tenant.PlanID
+	Packs       map[tenant.AddonID]int
+	Coupon      string
 	Engine      tenant.EngineName // "" for the plan's default
 	Name        string            // NAME.<base>
 	Domain      string            // own domain
@@ -71,14 +90,23 @@ type OrderNames struct {
 	Own              bool
 }
 
-// Quote is a plan with its tax.
+// Quote is what an order costs.
 type Quote struct {
-	Plan            tenant.Plan
-	Net, VAT, Gross tenant.Money
+	Offer
+	Coupon          *billing.Coupon
+	TrialDays       int
+	Period          billing.Bill // a whole period, with the coupon; the first one that is billed
+	Owed            billing.Bill // at once: nothing in a trial
+	Net, VAT, Gross tenant.Money // of the plan alone
 }
 
 // NewOrders makes Orders.
-func NewOrders(c OrdersConfig) *Orders { return &Orders{c} }
+func NewOrders(c OrdersConfig) *Orders {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Orders{c}
+}
 
 // Plans lists what an account can buy in the order of the price list, its own prices first; "" is a visitor.
 func (o *Orders) Plans(ctx context.Context, account string) ([]tenant.Plan, error) {
@@ -93,8 +121,56 @@ func (o *Orders) Quote(ctx context.Context, account string, id tenant.PlanID) (Q
 		return Quote{}, err
 	}
 	vat := plan.Price.VAT(plan.VATRate)
-	return Quote{Plan: plan, Net: plan.Price, VAT: vat, Gross: plan.Price.Plus(vat)}, nil
+	return Quote{Offer: Offer{Plan: plan}, Net: plan.Price, VAT: vat, Gross: plan.Price.Plus(vat)}, nil
 }
+
+// Addons lists what can be bought beside a plan.
+func (o *Orders) Addons(ctx context.Context, account string, plan tenant.Plan) ([]tenant.Addon, error) {
+	_, addons, err := o.Store.ListOffers(ctx, account)
+	return slices.DeleteFunc(addons, func(a tenant.Addon) bool { return !a.Goes(plan) }), err
+}
+
+// Price prices an order with all that is on it. Faults beside those of Quote: addon.*, coupon.*.
+func (o *Orders) Price(ctx context.Context, account string, r OrderRequest) (Quote, error) {
+	quote, err := o.Quote(ctx, account, r.Plan)
+	if err != nil {
+		return Quote{}, err
+	}
+	addons, err := o.Addons(ctx, account, quote.Plan)
+	if err != nil {
+		return Quote{}, err
+	}
+	quote.Offer, err = pick(Choice{Plan: quote.Plan.ID, Packs: r.Packs}, []tenant.Plan{quote.Plan}, addons)
+	if err != nil {
+		return Quote{}, err
+	}
+	if code := couponCode(r.Coupon); code != "" {
+		coupon, err := o.Store.FindCoupon(ctx, code, quote.Plan, o.Now())
+		if err != nil {
+			return Quote{}, err
+		}
+		quote.Coupon = &coupon
+	}
+	if quote.Plan.TrialDays > 0 {
+		had, err := o.Store.HadTrial(ctx, account)
+		if err != nil {
+			return Quote{}, err
+		}
+		if !had {
+			quote.TrialDays = quote.Plan.TrialDays
+		}
+	}
+	from := o.Now().AddDate(0, 0, quote.TrialDays)
+	currency := quote.Plan.Price.Currency
+	quote.Period = billing.Sum(currency, billing.Lines(r.Language, quote.Items(), quote.Coupon, from, quote.Plan.Period.After(from, 1)))
+	if quote.Owed = quote.Period; quote.TrialDays > 0 {
+		quote.Owed = billing.Sum(currency, nil)
+	}
+	return quote, nil
+}
+
+// couponCode is a code as it is kept, whatever way somebody typed it.
+func couponCode(typed string) string { return strings.ToUpper(strings.TrimSpace(typed)) }
 
 // CheckName says what a name would become, or why it cannot be had: faults name.* and domain.*.
 func (o *Orders) CheckName(ctx context.Context, r OrderRequest) (OrderNames, error) {
@@ -150,7 +226,7 @@ func (o *Orders) names(r OrderRequest) (OrderNames, error) {
 
 // Order orders a server: after it returns, the server waits for payment, for its domain, or is being provisioned.
 func (o *Orders) Order(ctx context.Context, actor Actor, r OrderRequest) (tenant.ID, billing.Terms, error) {
-	quote, err := o.Quote(ctx, actor.Account, r.Plan)
+	quote, err := o.Price(ctx, actor.Account, r)
 	if err != nil {
 		return "", billing.Terms{}, err
 	}
@@ -172,22 +248,34 @@ func (o *Orders) Order(ctx context.Context, actor Actor, r OrderRequest) (tenant
 		return "", billing.Terms{}, &tenant.Fault{Kind: tenant.Invalid, Code: "engine.not_offered", Field: "engine"}
 	}
 	r.Engine = engine
-	order := NewOrder{Actor: actor, Tenant: tenant.NewID(), Provider: o.Billing.Name(), Request: r, Names: names, Proof: newProof()}
+	order := NewOrder{
+		Actor: actor, Tenant: tenant.NewID(), Provider: o.Billing.Name(), Request: r, Names: names, Proof: newProof(),
+		Offer: quote.Offer, Bill: quote.Owed, Now: o.Now().UTC().Truncate(time.Second),
+	}
 	if names.Own {
 		order.Records = o.Records(DomainClaim{Tenant: order.Tenant, ServerName: names.ServerName, Host: names.Host, Token: order.Proof})
 	}
 	order.Order = billing.Order{
-		ID: newUUID(), Tenant: order.Tenant, Email: actor.Email, Language: r.Language,
-		Plan: quote.Plan, Net: quote.Net, VAT: quote.VAT,
+		ID: newUUID(), Tenant: order.Tenant, Account: actor.Account, Email: actor.Email, Language: r.Language,
+		Plan: quote.Plan, Items: quote.Items(), Coupon: quote.Coupon, Net: quote.Owed.Net, VAT: quote.Owed.VAT, CreatedAt: order.Now,
+		ReturnURL: o.page(order.Tenant, "/payment"), CancelURL: o.page(order.Tenant, "/payment"),
 	}
+	order.Order.Plan.TrialDays = quote.TrialDays
 	order.Terms, err = o.Billing.Begin(ctx, order.Order)
 	if err != nil {
 		return "", billing.Terms{}, fmt.Errorf("begin payment of order %s: %w", order.Order.ID, err)
+	}
+	if order.Terms.CheckoutURL == "" && order.Order.Gross().Cents == 0 {
+		order.Terms.Settled = true // a trial, or a coupon for all of it
 	}
 	if err := o.Store.CreateOrder(ctx, order); err != nil {
 		return "", billing.Terms{}, err
 	}
 	return order.Tenant, order.Terms, nil
+}
+
+func (o *Orders) page(id tenant.ID, path string) string {
+	return o.PublicURL + "/servers/" + string(id) + path
 }
 
 func nameFault(own bool, kind tenant.Kind, code string) error {

@@ -31,9 +31,6 @@ type ServerStore interface {
 	FindOrder(ctx context.Context, id tenant.ID) (OrderView, error)
 	FindDomain(ctx context.Context, id tenant.ID) (DomainView, error)
 	RequestDomainCheck(ctx context.Context, id tenant.ID) error
-	// ChangePlan switches the plan and wakes the tenant, if its usage still fits when the row is locked; otherwise the
-	// Fault plan.too_small. While its order waits for payment it is the Fault status.conflict.
-	ChangePlan(ctx context.Context, actor Actor, id tenant.ID, plan tenant.PlanID) error
 	// Transition moves a tenant in the status table, wakes it and writes the audit entry. The Fault status.conflict says
 	// the table does not allow it from where the tenant stands now. A tenant of which nothing exists yet is deleted at once,
 	// and one whose own domain was never proven resumes to wait for that.
@@ -187,15 +184,6 @@ func (s *Servers) Watch(ctx context.Context, actor Actor, id tenant.ID) (<-chan 
 		return nil, err
 	}
 	return s.Store.Watch(ctx, id), nil
-}
-
-// ChangePlan takes effect at once. A plan too small for what is used is the Fault plan.too_small; nothing is ever deleted
-// to make it fit.
-func (s *Servers) ChangePlan(ctx context.Context, actor Actor, id tenant.ID, plan tenant.PlanID) error {
-	if _, err := authorize(ctx, s.Store, actor, id, ManageBilling); err != nil {
-		return err
-	}
-	return s.Store.ChangePlan(ctx, actor, id, plan)
 }
 
 // Delete stops the server and, when the grace period has passed, removes it. typed must be the server name.

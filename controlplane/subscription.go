@@ -113,7 +113,9 @@ type Change struct {
 	Cancel bool          `json:"cancel,omitempty"` // there is no next period; only with Later
 	At     time.Time     `json:"at"`               // the moment that proration is reckoned from
 	Bill   *billing.Bill `json:"bill,omitempty"`   // what it costs at once
+	Unfit  bool          `json:"unfit,omitempty"`  // what was booked is taken back because it does not fit
 	Actor  Actor         `json:"actor"`
+	Offer  Offer         `json:"-"` // what Choice names
 }
 
 // Event is a provider's hint that something has happened. It says nothing that would be believed: the state is asked for again.

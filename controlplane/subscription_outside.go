@@ -82,3 +82,37 @@ func (w *BillingLookWorker) Work(ctx context.Context, job *river.Job[BillingLook
 	}
 	return err
 }
+
+// BillingEndArgs is the job of telling a provider outside that a server is gone and nothing more is to be taken for it.
+type BillingEndArgs struct {
+	Tenant tenant.ID `json:"tenant"`
+}
+
+// Kind names the job.
+func (BillingEndArgs) Kind() string { return "billing_end" }
+
+// BillingEndWorker does BillingEndArgs. To be registered with River.
+type BillingEndWorker struct {
+	river.WorkerDefaults[BillingEndArgs]
+	Subscriptions *Subscriptions
+}
+
+// Timeout ends an attempt whose provider is silent.
+func (w *BillingEndWorker) Timeout(*river.Job[BillingEndArgs]) time.Duration { return time.Minute }
+
+// Work tells the provider.
+func (w *BillingEndWorker) Work(ctx context.Context, job *river.Job[BillingEndArgs]) error {
+	s := w.Subscriptions
+	subscription, err := s.Store.FindSubscription(ctx, job.Args.Tenant)
+	if err != nil {
+		return err
+	}
+	provider, err := s.provider(subscription.Provider)
+	if err != nil {
+		return err
+	}
+	if err := provider.End(ctx, subscription.Subscription); err != nil {
+		return fmt.Errorf("end %s at %s: %w", job.Args.Tenant, subscription.Provider, err)
+	}
+	return nil
+}

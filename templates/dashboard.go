@@ -14,28 +14,6 @@ type Dashboard struct {
 	EventsURL      string
 }
 
-// Refusal is one thing that must shrink before a downgrade.
-type Refusal struct {
-	Code        string // `refusal.<code>`: seats, storage
-	Have, Limit int64  // seats, or bytes
-}
-
-// PlanOption is one plan as seen from the present one.
-type PlanOption struct {
-	Plan     Plan
-	Kind     string // "current", "upgrade", "downgrade"
-	Refusals []Refusal
-}
-
-// PlanChange is /servers/{id}/plan. Field: plan; posted to the same address.
-type PlanChange struct {
-	Server  Server
-	Seats   Seats
-	Storage Storage
-	Options []PlanOption
-	Form    Form
-}
-
 // ServerDelete is /servers/{id}/delete. Field: name (the server name, typed);
 // posted to the same address. POST /servers/{id}/restore undoes it during the grace period.
 type ServerDelete struct {

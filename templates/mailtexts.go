@@ -159,3 +159,12 @@ func SettingsRolledBackMail(l Locale, vm MailServer) (Mail, error) {
 		Button:  l.T("mail.settings_rolled_back.button"), URL: vm.ServerURL + "/settings",
 	}.mail(l)
 }
+
+// PlanKeptMail tells that a booked plan did not begin because what is used does not fit it.
+func PlanKeptMail(l Locale, vm MailServer) (Mail, error) {
+	return letter{
+		Subject: l.T("mail.plan_kept.subject", "Name", vm.ServerName),
+		Lines:   []string{l.T("mail.plan_kept.text", "Name", vm.ServerName)},
+		Button:  l.T("mail.plan_kept.button"), URL: vm.ServerURL + "/plan",
+	}.mail(l)
+}

@@ -31,6 +31,7 @@ type OrderPlan struct {
 // answers NameCheck.
 type OrderName struct {
 	Plan       Plan
+	Addons     []Addon // fields of their own, and coupon
 	BaseDomain string
 	Form       Form
 	Check      NameCheck // result for what is in the form, zero for none
@@ -57,6 +58,11 @@ type OrderConfirm struct {
 	Localpart, AdminID string
 	Engine             string
 	Form               Form
+	Offer              Offer
+	Lines              []BillLine // of a period
+	Period, Today      Price
+	TrialDays          int
+	Extras             []HiddenField // add-ons and coupon
 	// Immediate says that the order is accepted without waiting for a payment (trial mode).
 	Immediate bool
 }
@@ -70,6 +76,9 @@ func nameURL(vm OrderConfirm) templ.SafeURL {
 		if value != "" {
 			values.Set(field, value)
 		}
+	}
+	for _, f := range vm.Extras {
+		values.Set(f.Name, f.Value)
 	}
 	return templ.SafeURL("/order/name?" + values.Encode())
 }
@@ -112,8 +121,16 @@ func adminField(l Locale) field {
 	return field{Name: "localpart", Label: l.T("field.admin"), Help: l.T("field.admin.help"), Placeholder: "anna", MaxLength: "64"}
 }
 
-func orderNameFields(l Locale, base string) []field {
-	return []field{labelField(l, base), domainField(l), adminField(l)}
+func couponField(l Locale) field {
+	return field{Name: "coupon", Label: l.T("order.coupon"), Help: l.T("order.coupon.help"), MaxLength: "40", Optional: true}
+}
+
+func orderNameFields(l Locale, vm OrderName) []field {
+	fields := []field{labelField(l, vm.BaseDomain), domainField(l), adminField(l)}
+	for _, a := range vm.Addons {
+		fields = append(fields, field{Name: a.Field, Label: a.Name})
+	}
+	return append(fields, couponField(l))
 }
 
 // engineChosen reports whether an engine is the one in the form, or the plan's default when there is none.
@@ -126,12 +143,17 @@ func engineChosen(vm OrderName, engine string) bool {
 
 // PlanLine is a plan in one line.
 func PlanLine(l Locale, plan Plan) string {
+	return offerLine(l, Offer{Plan: plan, Seats: plan.Seats, StorageBytes: plan.StorageBytes})
+}
+
+// offerLine is what an offer allows, in one line.
+func offerLine(l Locale, o Offer) string {
 	federation := l.T("plan.line.closed")
-	switch plan.Federation {
+	switch o.Plan.Federation {
 	case FederationOpen:
 		federation = l.T("plan.line.federated")
 	case FederationList:
 		federation = l.T("plan.line.list")
 	}
-	return l.T("plan.line", "Seats", plan.Seats, "Size", l.Bytes(plan.StorageBytes), "Federation", federation)
+	return l.T("plan.line", "Seats", o.Seats, "Size", l.Bytes(o.StorageBytes), "Federation", federation)
 }

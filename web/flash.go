@@ -31,6 +31,11 @@ const (
 	flashSessionsEnded   flash = "sessions_ended"
 	flashOrderCancelled  flash = "order_cancelled"
 	flashPlanChanged     flash = "plan_changed"
+	flashPlanBooked      flash = "plan_booked"
+	flashPlanUnbooked    flash = "plan_unbooked"
+	flashPlanPending     flash = "plan_pending"
+	flashPlanCancelled   flash = "plan_cancelled"
+	flashPlanResumed     flash = "plan_resumed"
 	flashServerDeleted   flash = "server_deleted"
 	flashServerRestored  flash = "server_restored"
 	flashMemberChanged   flash = "member_changed"
@@ -84,6 +89,8 @@ const (
 )
 
 var tones = map[flash]templates.Tone{
+	flashPlanBooked: templates.ToneGood, flashPlanUnbooked: templates.ToneGood, flashPlanPending: templates.ToneInfo,
+	flashPlanCancelled: templates.ToneWarn, flashPlanResumed: templates.ToneGood,
 	flashRoomDeleted: templates.ToneGood, flashRoomDeleting: templates.ToneInfo, flashMediaDeleted: templates.ToneGood,
 	flashMediaDeleting: templates.ToneInfo, flashMediaPending: templates.ToneInfo, flashNoneChosen: templates.ToneWarn,
 	flashQuarantined: templates.ToneGood, flashReleased: templates.ToneGood,

@@ -85,6 +85,9 @@ func newWorld(t *testing.T, changes ...change) *world {
 		Engines: engines,
 		Log:     slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
+	config.Subscriptions = controlplane.NewSubscriptions(controlplane.SubscriptionsConfig{
+		Store: store, Providers: map[string]billing.Provider{"invoice": billing.Invoices{}},
+	})
 	config.Rooms = controlplane.NewRooms(controlplane.RoomsConfig{Store: store, Wait: contentWait})
 	config.Media = controlplane.NewMedia(controlplane.MediaConfig{Store: store, Wait: contentWait})
 	config.Announcements = &controlplane.Announcements{Store: store}

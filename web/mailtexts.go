@@ -109,6 +109,8 @@ func (m MailTexts) server(c controlplane.ServerMail, l *i18n.Locale) (templates.
 		return templates.ServerResumedMail(l, about)
 	case controlplane.MailSettingsRolledBack:
 		return templates.SettingsRolledBackMail(l, about)
+	case controlplane.MailPlanKept:
+		return templates.PlanKeptMail(l, about)
 	case controlplane.MailOrderReceived:
 		return templates.OrderReceivedMail(l, m.order(l, c))
 	case controlplane.MailPaymentReceived:

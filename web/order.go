@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"hafen/controlplane"
@@ -10,8 +11,19 @@ import (
 	"hafen/tenant"
 )
 
-// The fields an order is made of, on every one of its three pages.
-var orderFields = []string{"plan", "kind", "name", "domain", "host", "localpart", "engine"}
+// The fields an order is made of, on every one of its three pages; beside them one for each add-on.
+var orderFields = []string{"plan", "kind", "name", "domain", "host", "localpart", "engine", "coupon"}
+
+// orderFieldsOf names the fields of an order that are there.
+func orderFieldsOf(values url.Values) []string {
+	fields := slices.Clone(orderFields)
+	for name := range values {
+		if strings.HasPrefix(name, addonPrefix) {
+			fields = append(fields, name)
+		}
+	}
+	return fields
+}
 
 // showPlans is the first page: what to buy.
 func (s *Server) showPlans(r *request) error {
@@ -31,7 +43,7 @@ func (s *Server) showName(r *request) error {
 	if err != nil {
 		return err
 	}
-	form := filled(r.QueryParams(), orderFields)
+	form := filled(r.QueryParams(), orderFieldsOf(r.QueryParams()))
 	if form.Values["localpart"] == "" {
 		form.Values["localpart"] = suggestedAdmin(r.session.Account.Email)
 	}
@@ -39,15 +51,20 @@ func (s *Server) showName(r *request) error {
 }
 
 func (s *Server) namePage(r *request, status int, quote controlplane.Quote, form templates.Form) error {
-	p := at(s.page(r), "/order/name?"+query(form).Encode())
-	return r.render(status, templates.OrderNamePage(p, templates.OrderName{
-		Plan: quoteView(r.locale.Code(), quote), BaseDomain: string(s.Base), Form: form,
-	}))
+	addons, err := s.Orders.Addons(r.ctx(), r.actor().Account, quote.Plan)
+	if err != nil {
+		return err
+	}
+	vm := templates.OrderName{Plan: quoteView(r.locale.Code(), quote), BaseDomain: string(s.Base), Form: form}
+	for _, addon := range addons {
+		vm.Addons = append(vm.Addons, addonView(r.locale.Code(), addon, quote.Offer))
+	}
+	return r.render(status, templates.OrderNamePage(at(s.page(r), "/order/name?"+query(form).Encode()), vm))
 }
 
 // chooseName checks the name; the third page carries it, and the order itself checks it again.
 func (s *Server) chooseName(r *request) error {
-	in, err := r.form(orderFields...)
+	in, err := r.form(orderFieldsOf(r.Request().PostForm)...)
 	if err != nil {
 		return err
 	}
@@ -58,7 +75,9 @@ func (s *Server) chooseName(r *request) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = s.checkNames(r, in.values)
+	if _, _, err = s.checkNames(r, in.values); err == nil {
+		_, err = s.Orders.Price(r.ctx(), r.actor().Account, r.orderRequest(in.values))
+	}
 	if form, wrong := in.wrong(err); wrong {
 		return s.namePage(r, http.StatusUnprocessableEntity, quote, form)
 	}
@@ -99,7 +118,7 @@ func (s *Server) checkName(r *request) error {
 // showConfirm is the third page: all of it once more. A name that is gone meanwhile leads back to the second.
 func (s *Server) showConfirm(r *request) error {
 	values := r.QueryParams()
-	return s.confirmPage(r, input{values: values, form: filled(values, orderFields)}, nil)
+	return s.confirmPage(r, input{values: values, form: filled(values, orderFieldsOf(values))}, nil)
 }
 
 // confirmPage shows the order with what is wrong with it; what is wrong with the name is shown where it can be changed.
@@ -116,6 +135,10 @@ func (s *Server) confirmPage(r *request, in input, err error) error {
 		return r.redirect("/order/name?" + url.Values{"plan": {in.get("plan")}}.Encode())
 	}
 	names, admin, nameErr := s.checkNames(r, in.values)
+	price, priceErr := s.Orders.Price(r.ctx(), r.actor().Account, r.orderRequest(in.values))
+	if nameErr == nil {
+		nameErr = priceErr // an add-on or a coupon, which are chosen on the same page
+	}
 	if form, wrong := in.wrong(nameErr); wrong {
 		return s.namePage(r, http.StatusUnprocessableEntity, quote, form)
 	}
@@ -132,12 +155,14 @@ func (s *Server) confirmPage(r *request, in input, err error) error {
 		Plan: quoteView(r.locale.Code(), quote), Kind: in.get("kind"), Label: in.get("name"), Domain: in.get("domain"), Host: in.get("host"),
 		Name: string(names.ServerName), Localpart: string(admin), AdminID: admin.UserID(names.ServerName),
 		Engine: string(engine), Form: form, Immediate: s.Trial,
+		Offer: offerView(r.locale.Code(), price.Offer), Lines: billLines(price.Period), Period: billView(price.Period), Today: billView(price.Owed),
+		TrialDays: price.TrialDays, Extras: extraFields(in.values),
 	}))
 }
 
 // order is the binding click.
 func (s *Server) order(r *request) error {
-	in, err := r.form(orderFields...)
+	in, err := r.form(orderFieldsOf(r.Request().PostForm)...)
 	if err != nil {
 		return err
 	}
@@ -167,6 +192,7 @@ func (s *Server) order(r *request) error {
 func (r *request) orderRequest(values url.Values) controlplane.OrderRequest {
 	request := controlplane.OrderRequest{
 		Plan: tenant.PlanID(values.Get("plan")), Language: r.locale.Code(),
+		Packs: packs(values), Coupon: values.Get("coupon"),
 		FirstAdmin: values.Get("localpart"), Engine: tenant.EngineName(values.Get("engine")),
 	}
 	if request.FirstAdmin == "" {
@@ -208,6 +234,15 @@ func query(form templates.Form) url.Values {
 		}
 	}
 	return values
+}
+
+// extraFields carry add-ons and coupon from page to page.
+func extraFields(values url.Values) []templates.HiddenField {
+	fields := choiceFields(controlplane.Choice{Packs: packs(values)})[1:]
+	if code := values.Get("coupon"); code != "" {
+		fields = append(fields, templates.HiddenField{Name: "coupon", Value: code})
+	}
+	return fields
 }
 
 func quoteView(language string, q controlplane.Quote) templates.Plan {

@@ -203,7 +203,7 @@ func TestMailTexts(t *testing.T) {
 	}
 	for _, which := range []controlplane.TenantMail{
 		controlplane.MailServerReady, controlplane.MailServerDeleting, controlplane.MailServerDeleted, controlplane.MailServerSuspended,
-		controlplane.MailServerResumed, controlplane.MailOrderReceived, controlplane.MailPaymentReceived,
+		controlplane.MailServerResumed, controlplane.MailOrderReceived, controlplane.MailPaymentReceived, controlplane.MailPlanKept,
 	} {
 		until := time.Now().Add(time.Hour)
 		server.SuspendedFor, server.DeleteAfter = "payment", &until

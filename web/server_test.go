@@ -166,23 +166,12 @@ func TestDomainPage(t *testing.T) {
 	anna.get(serverPath(sub) + "/domain").wantRedirect(serverPath(sub))
 }
 
-func TestPlanAndDeletion(t *testing.T) {
+func TestDeletion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	account := w.account("anna@example.org", aCustomer)
 	id := w.active(account, "werft")
 	anna, path := w.as(account), serverPath(id)
-	anna.get(path + "/plan").want(http.StatusOK).wantForm(path + "/plan")
-	anna.post(path+"/plan", fields("plan", "all-in")).wantRedirect(path)
-	w.exec(`insert into usage (tenant_id, database_bytes, media_bytes) values ($1, 30000000000, 0)`, id)
-	refused := anna.get(path + "/plan").want(http.StatusOK)
-	if strings.Contains(refused.body, `value="basic"`) && !strings.Contains(refused.body, "disabled") {
-		t.Error("a plan that is too small is offered")
-	}
-	anna.post(path+"/plan", fields("plan", "basic")).want(http.StatusUnprocessableEntity)
-	anna.post(path+"/plan", fields("plan", "none")).want(http.StatusUnprocessableEntity)
-	anna.post(path+"/plan", fields("plan", "advanced")).wantRedirect(path)
-
 	anna.get(path + "/delete").want(http.StatusOK).wantForm(path + "/delete")
 	anna.post(path+"/delete", fields("name", "werft")).want(http.StatusUnprocessableEntity)
 	anna.post(path+"/delete", fields("name", "")).want(http.StatusUnprocessableEntity)

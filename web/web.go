@@ -33,7 +33,9 @@ type Config struct {
 	Imports    *controlplane.Imports
 	Operators  *controlplane.Operators
 	Plans      *controlplane.Plans
-	Base       tenant.Domain // names below it are ready at once
+	// Subscriptions is what servers cost.
+	Subscriptions *controlplane.Subscriptions
+	Base          tenant.Domain // names below it are ready at once
 	// PublicURL is where browsers find the dashboard: "https://hafen.example.org". Requests for another host are refused.
 	PublicURL string
 	// What a server holds, and words to its members.

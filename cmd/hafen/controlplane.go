@@ -130,6 +130,9 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	river.AddWorker(workers, &controlplane.TenantMailWorker{Store: store, Texts: texts})
 	river.AddWorker(workers, &controlplane.MemberMailWorker{Store: store, Texts: texts})
 	river.AddWorker(workers, &controlplane.CleanWorker{Store: store})
+	sales := subscriptions(s, store, log)
+	river.AddWorker(workers, &controlplane.BillingLookWorker{Subscriptions: sales})
+	river.AddWorker(workers, &controlplane.BillingEndWorker{Subscriptions: sales})
 	if err := c.addMail(workers, s, store, texts); err != nil {
 		return nil, err
 	}
@@ -154,6 +157,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 			meter.Run,
 			(&controlplane.CertificateKeeper{Host: base, Store: store.Certificates(), Issuer: issuer, Log: log}).Run,
 			(&controlplane.Cleaner{Store: store, Log: log}).Run,
+			(&controlplane.Biller{Store: store, Subscriptions: sales, Log: log}).Run,
 			(&networkKeeper{prov, log}).run,
 			(&crashWatcher{prov, store, log}).run,
 		})

@@ -108,9 +108,11 @@ func webConfig(s settings, w webSettings, base tenant.Domain, addresses []netip.
 		}),
 		Orders: controlplane.NewOrders(controlplane.OrdersConfig{
 			Store: store, Billing: billing.Invoices{AcceptAtOnce: !s.Production}, Base: base, Registrable: dns.Registrable,
-			Records: func(claim controlplane.DomainClaim) []tenant.Record { return dns.Records(s.wanted(claim, addresses)) },
+			Records:   func(claim controlplane.DomainClaim) []tenant.Record { return dns.Records(s.wanted(claim, addresses)) },
+			PublicURL: s.publicURL(),
 		}),
-		Servers: servers,
+		Subscriptions: subscriptions(s, store, log),
+		Servers:       servers,
 		Colleagues: controlplane.NewColleagues(controlplane.ColleaguesConfig{
 			Store: store, Texts: web.MailTexts{PublicURL: s.publicURL(), Payee: w.payee()},
 		}),

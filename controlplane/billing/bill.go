@@ -177,3 +177,13 @@ func changed(before, after []Item) (gone, come []Item) {
 	}
 	return gone, come
 }
+
+// After is the coupon as it is for the bill after the present period. A trial has no bill, so it uses nothing up.
+func (c *Coupon) After(present State) *Coupon {
+	if c == nil || c.Left == nil || present != Active {
+		return c
+	}
+	left, next := max(*c.Left-1, 0), *c
+	next.Left = &left
+	return &next
+}

@@ -21,7 +21,7 @@ insert into invoices (kind, number, provider, account_id, tenant_id, status, lan
 	seller, buyer, period_start, period_end, issued_at, due_at)
 select case when $3 < 0 then 'credit_note' else 'invoice' end, $2, 'invoice', s.account_id, s.tenant_id, 'open', a.language, $6, $3, $4, $5,
 	b.seller, coalesce(to_jsonb(p) - 'account_id' - 'stripe_customer' - 'changed_at', '{}') || jsonb_build_object('email', a.email),
-	$7, $8, $9, $9 + make_interval(days => b.due_days)
+	$7, $8, $9::timestamptz, $9::timestamptz + make_interval(days => b.due_days)
 from subscriptions s join accounts a on a.id = s.account_id cross join billing_settings b
 	left join billing_profiles p on p.account_id = s.account_id
 where s.tenant_id = $1 returning id::text`
@@ -44,17 +44,9 @@ func (s *Store) issueInvoice(ctx context.Context, tx pgx.Tx, id tenant.ID, bill 
 	}
 	for i, l := range bill.Lines {
 		if _, err := tx.Exec(ctx, insertInvoiceLine, invoiceID, i+1, l.Kind, l.Text, l.Quantity, l.Unit.Cents, l.Net.Cents, l.VATRate,
-			moment(l.From), moment(l.Until)); err != nil {
+			utcOrNull(l.From), utcOrNull(l.Until)); err != nil {
 			return "", fmt.Errorf("write line %d of an invoice for %s: %w", i+1, id, err)
 		}
 	}
 	return invoiceID, nil
-}
-
-// moment is a time as a column keeps it: null for none.
-func moment(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }

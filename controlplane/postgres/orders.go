@@ -90,9 +90,19 @@ func (s *Store) CreateOrder(ctx context.Context, o controlplane.NewOrder) error 
 		if err != nil {
 			return err
 		}
+		if err := s.createSubscription(ctx, tx, o); err != nil {
+			return err
+		}
 		if err := s.audit(ctx, tx, o.Actor, "order.create", o.Tenant, map[string]any{
 			"order": number, "plan": o.Request.Plan, "server": o.Names.ServerName, "gross_cents": o.Order.Gross().Cents,
+			"packs": o.Offer.Choice().Packs, "coupon": o.Request.Coupon,
 		}); err != nil {
+			return err
+		}
+		if o.Terms.Settled {
+			err = s.startSubscription(ctx, tx, o.Actor, o.Tenant, o.Now)
+		}
+		if err != nil {
 			return err
 		}
 		if !o.Terms.Settled {
@@ -193,33 +203,39 @@ func (s *Store) closeOrder(ctx context.Context, actor controlplane.Actor, id, st
 	if !isUUID(id) {
 		return &tenant.Fault{Kind: tenant.NotFound, Code: "order.unknown"}
 	}
-	return s.inTx(ctx, "close order", func(tx pgx.Tx) error {
-		var (
-			who    tenant.ID
-			number int64
-			own    bool
-		)
-		err := tx.QueryRow(ctx, closeOrder, id, status).Scan(&who, &number, &own)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return &tenant.Fault{Kind: tenant.Conflict, Code: "order.settled"}
-		}
-		if err != nil {
-			return err
-		}
-		if err := s.audit(ctx, tx, actor, "order."+status, who, map[string]any{"order": number}); err != nil {
-			return err
-		}
-		t := controlplane.Transition{Tenant: who, To: afterPayment(own)}
-		if status == "cancelled" {
-			t.To = tenant.Deleted
-		}
-		// A tenant that its owner began to delete meanwhile stays so; the money is then a matter between people.
-		if _, err := s.move(ctx, tx, t); err != nil && tenant.FaultOf(err).Code != "status.conflict" {
-			return err
-		}
-		if status == "paid" {
-			return s.tell(ctx, tx, who, controlplane.MailPaymentReceived)
-		}
+	return s.inTx(ctx, "close order", func(tx pgx.Tx) error { return s.closeOrderIn(ctx, tx, actor, id, status) })
+}
+
+// closeOrderIn closes an order; with a paid one begins what is paid for.
+func (s *Store) closeOrderIn(ctx context.Context, tx pgx.Tx, actor controlplane.Actor, id, status string) error {
+	var (
+		who    tenant.ID
+		number int64
+		own    bool
+	)
+	err := tx.QueryRow(ctx, closeOrder, id, status).Scan(&who, &number, &own)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return &tenant.Fault{Kind: tenant.Conflict, Code: "order.settled"}
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.audit(ctx, tx, actor, "order."+status, who, map[string]any{"order": number}); err != nil {
+		return err
+	}
+	t := controlplane.Transition{Tenant: who, To: afterPayment(own)}
+	if status == "cancelled" {
+		t.To = tenant.Deleted
+	}
+	// A tenant that its owner began to delete meanwhile stays so; the money is then a matter between people.
+	if _, err := s.move(ctx, tx, t); err != nil && tenant.FaultOf(err).Code != "status.conflict" {
+		return err
+	}
+	if status != "paid" {
 		return nil
-	})
+	}
+	if err := s.startSubscription(ctx, tx, actor, who, s.config.Now()); err != nil {
+		return err
+	}
+	return s.tell(ctx, tx, who, controlplane.MailPaymentReceived)
 }

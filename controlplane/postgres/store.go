@@ -38,6 +38,8 @@ type Config struct {
 	// Secrets seals the secrets of tenants, Edge the keys of certificates. Nil in roles that have no such key: their
 	// methods that would need it fail.
 	Secrets, Edge Sealer
+	// Now is the clock of money, which tests move; time.Now when nil. All else goes by the database's.
+	Now func() time.Time
 }
 
 // Sealer encrypts what a stolen database must not show. Context binds a ciphertext to its row.
@@ -89,6 +91,9 @@ func New(pool *pgxpool.Pool, config Config) (*Store, error) {
 	jobs, err := river.NewClient(riverpgxv5.New(pool), &river.Config{FetchCooldown: river.FetchCooldownMin})
 	if err != nil {
 		return nil, fmt.Errorf("prepare the job queue: %w", err)
+	}
+	if config.Now == nil {
+		config.Now = time.Now
 	}
 	return &Store{pool: pool, jobs: jobs, config: config, hints: newHints()}, nil
 }

@@ -241,21 +241,6 @@ func TestSomebodyElsesServerIsUnknown(t *testing.T) {
 	}
 }
 
-func TestAPlanMustHoldWhatIsUsed(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	id := w.active("anna")
-	w.must(w.store.ChangePlan(w.ctx, w.anna, id, "all-in"))
-	w.must(w.store.RecordUsage(w.ctx, id, time.Now(), tenant.Usage{DatabaseBytes: 1e9, MediaBytes: 20e9}))
-	w.wantFault(w.store.ChangePlan(w.ctx, w.anna, id, "basic"), "plan.too_small")
-	w.wantFault(w.store.ChangePlan(w.ctx, w.anna, id, "all-in"), "plan.same")
-	w.wantFault(w.store.ChangePlan(w.ctx, w.anna, id, "platin"), "plan.unknown")
-	w.must(w.store.ChangePlan(w.ctx, w.anna, id, "advanced"))
-	if n := w.count(`select count(*) from audit where action = 'server.change_plan'`); n != 2 {
-		t.Fatalf("%d audit rows", n)
-	}
-}
-
 func TestTheEdgeReloadsOnlyWhatMoved(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -201,6 +201,9 @@ func (s *Store) bury(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
 			return fmt.Errorf("bury %s: %w", id, err)
 		}
 	}
+	if err := s.closeSubscription(ctx, tx, id); err != nil {
+		return fmt.Errorf("bury %s: %w", id, err)
+	}
 	return nil
 }
 
@@ -259,60 +262,12 @@ func (s *Store) Wake(ctx context.Context, actor controlplane.Actor, id tenant.ID
 }
 
 const (
-	findPayer      = `select account_id::text from tenants where id = $1`
-	lockPlanChange = `select t.plan_id, t.status from tenants t where t.id = $1 for update`
-	setPlan        = `update tenants set plan_id = $2 where id = $1`
-	currentUsage   = `
+	setPlan      = `update tenants set plan_id = $2 where id = $1`
+	currentUsage = `
 select seats_used($1), coalesce(u.database_bytes, 0), coalesce(u.media_bytes, 0)
 from (select) one left join lateral
 	(select database_bytes, media_bytes from usage where tenant_id = $1 order by measured_at desc limit 1) u on true`
 )
-
-// ChangePlan switches a tenant's plan when its usage fits.
-func (s *Store) ChangePlan(ctx context.Context, actor controlplane.Actor, id tenant.ID, plan tenant.PlanID) error {
-	var payer string // a price of their own is open to whoever may change the plan for them
-	if err := s.pool.QueryRow(ctx, findPayer, id).Scan(&payer); err != nil {
-		return fmt.Errorf("find who pays for %s: %w", id, translate(err))
-	}
-	next, err := s.FindPlan(ctx, payer, plan)
-	if err != nil {
-		return err
-	}
-	if next.ID != plan { // a slug, which is also the id of a version that is not sold any more
-		return &tenant.Fault{Kind: tenant.NotFound, Code: "plan.unknown", Field: "plan"}
-	}
-	return s.inTx(ctx, "change plan", func(tx pgx.Tx) error {
-		var (
-			before tenant.PlanID
-			status tenant.Status
-			usage  tenant.Usage
-		)
-		if err := tx.QueryRow(ctx, lockPlanChange, id).Scan(&before, &status); err != nil {
-			return err
-		}
-		// Before it is paid, the order stands for another plan at another price.
-		if status == tenant.AwaitingPayment || status == tenant.Deleting || status == tenant.Deleted {
-			return statusConflict()
-		}
-		if before == plan {
-			return &tenant.Fault{Kind: tenant.Conflict, Code: "plan.same", Field: "plan"}
-		}
-		// The lock on the tenant also holds off new seats, which are reserved under it.
-		if err := tx.QueryRow(ctx, currentUsage, id).Scan(&usage.Seats, &usage.DatabaseBytes, &usage.MediaBytes); err != nil {
-			return err
-		}
-		if len(usage.Exceeds(next.Quota)) > 0 {
-			return &tenant.Fault{Kind: tenant.OverQuota, Code: "plan.too_small", Field: "plan"}
-		}
-		if _, err := tx.Exec(ctx, setPlan, id, plan); err != nil {
-			return err
-		}
-		if err := s.audit(ctx, tx, actor, "server.change_plan", id, map[string]any{"before": before, "after": plan}); err != nil {
-			return err
-		}
-		return s.wake(ctx, tx, id)
-	})
-}
 
 // taken reports whether a statement met a row that must be unique.
 func taken(err error) bool { return errors.Is(translate(err), controlplane.ErrTaken) }

@@ -128,9 +128,10 @@ func TestAnUnpaidPlanIsNotChanged(t *testing.T) {
 	w := newWorld(t)
 	id, _, err := w.unpaid.Order(w.ctx, w.anna, controlplane.OrderRequest{Plan: "basic", Name: "anna", FirstAdmin: "anna", Language: "de"})
 	w.must(err)
-	w.wantFault(w.servers().ChangePlan(w.ctx, w.anna, id, "all-in"), "status.conflict")
+	change := controlplane.Change{Key: "6f1c8a51-0f0e-4a53-9d0a-3a1f8f6c2f10", Choice: controlplane.Choice{Plan: "all-in"}, Before: controlplane.Choice{Plan: "basic"}}
+	w.wantFault(w.store.BeginChange(w.ctx, id, change), "status.conflict")
 	order, err := w.store.FindOrder(w.ctx, id)
 	w.must(err)
 	w.must(w.store.SettleOrder(w.ctx, w.anna, order.ID))
-	w.must(w.servers().ChangePlan(w.ctx, w.anna, id, "all-in"))
+	w.must(w.store.BeginChange(w.ctx, id, change))
 }

@@ -26,6 +26,14 @@ func orderEntries() []Entry {
 			Plan: basic, BaseDomain: baseName,
 			Form: wrong(map[string]string{"name": "www", "localpart": "Ännchen"}, map[string]string{"name": "name.reserved", "localpart": "member.letters"}),
 		})),
+		page(c, "order-name-addons", of(templates.OrderNamePage, templates.OrderName{
+			Plan: basic, BaseDomain: baseName, Addons: addons(0), Form: templates.Form{Values: map[string]string{"localpart": "anna"}},
+		})),
+		mistaken(c, "order-name-coupon", of(templates.OrderNamePage, templates.OrderName{
+			Plan: basic, BaseDomain: baseName, Addons: addons(0),
+			Form: wrong(map[string]string{"name": "werft", "localpart": "anna", "coupon": "ALT", "addon.seats-5": "x"}, map[string]string{"coupon": "coupon.expired"}),
+		})),
+		page(c, "order-confirm-days", of(templates.OrderConfirmPage, trialOrder())),
 		page(c, "order-confirm", of(templates.OrderConfirmPage, confirmation(templates.Form{}, false))),
 		page(c, "order-confirm-trial", of(templates.OrderConfirmPage, confirmation(templates.Form{}, true))),
 		mistaken(c, "order-confirm-errors", of(templates.OrderConfirmPage, confirmation(wrong(nil, map[string]string{"terms": "terms.required"}), false))),
@@ -39,10 +47,23 @@ func orderEntries() []Entry {
 }
 
 func confirmation(form templates.Form, immediate bool) templates.OrderConfirm {
+	with := offer(advanced, templates.Pack{Name: "5 weitere Plätze", Quantity: 2})
+	with.Seats = 30
 	return templates.OrderConfirm{
+		Offer: with, Period: price(880), Today: price(880), Extras: []templates.HiddenField{{Name: "addon.seats-5", Value: "2"}, {Name: "coupon", Value: "HAFEN-20"}},
+		Lines: []templates.BillLine{
+			{Kind: "plan", Text: "Advanced", Quantity: 1, Net: 600}, {Kind: "seats", Text: "5 weitere Plätze", Quantity: 2, Net: 500},
+			{Kind: "coupon", Text: "HAFEN-20", Quantity: 1, Net: -220},
+		},
 		Plan: advanced, Kind: templates.NameOwn, Domain: "werft.example", Host: templates.HostMatrix, Name: "werft.example",
 		Localpart: "anna", AdminID: "@anna:werft.example", Form: form, Immediate: immediate,
 	}
+}
+
+func trialOrder() templates.OrderConfirm {
+	vm := confirmation(templates.Form{}, false)
+	vm.TrialDays, vm.Today = 14, templates.Price{Currency: "EUR"}
+	return vm
 }
 
 func payment(state string) templates.OrderPayment {

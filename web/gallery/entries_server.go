@@ -17,12 +17,10 @@ func serverEntries() []Entry {
 		page(c, "provisioning-ready", of(templates.ProvisioningPage, provisioning(8, templates.StepDone, ""))),
 		page(c, "ready", of(templates.ReadyPage, ready("/set-password?token=t"))),
 		page(c, "ready-password-set", of(templates.ReadyPage, ready(""))),
-		page(c, "plan", of(templates.PlanChangePage, planChange(templates.Form{}))),
-		mistaken(c, "plan-refused", of(templates.PlanChangePage, planChange(wrong(nil, map[string]string{"": "plan.too_small"})))),
 		page(c, "delete", of(templates.ServerDeletePage, deletion(templates.Form{}))),
 		mistaken(c, "delete-errors", of(templates.ServerDeletePage, deletion(wrong(map[string]string{"name": "werft"}, map[string]string{"name": "delete.name_differs"})))),
 	}
-	return append(append(list, dashboardEntries()...), append(settingsEntries(), append(colleagueEntries(), memberEntries()...)...)...)
+	return append(append(append(list, planEntries()...), dashboardEntries()...), append(settingsEntries(), append(colleagueEntries(), memberEntries()...)...)...)
 }
 
 func dashboardEntries() []Entry {
@@ -99,19 +97,6 @@ func ready(link string) templates.Ready {
 	return templates.Ready{
 		Server: server(templates.StatusActive), HomeserverURL: "https://matrix.werft.example", AdminID: "@anna:werft.example",
 		SetPasswordURL: link, Manage: true, Trial: true,
-	}
-}
-
-func planChange(form templates.Form) templates.PlanChange {
-	return templates.PlanChange{
-		Server: server(templates.StatusActive), Seats: templates.Seats{Used: 12, Limit: 20}, Storage: storage(34_200_000_000, 50*gigabyte), Form: form,
-		Options: []templates.PlanOption{
-			{Plan: basic, Kind: "downgrade", Refusals: []templates.Refusal{
-				{Code: "seats", Have: 12, Limit: 5}, {Code: "storage", Have: 34_200_000_000, Limit: 20 * gigabyte},
-			}},
-			{Plan: advanced, Kind: "current"},
-			{Plan: allIn, Kind: "upgrade"},
-		},
 	}
 }
 

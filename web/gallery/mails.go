@@ -49,6 +49,7 @@ func mails(l *i18n.Locale) []sampleMail {
 		{"server-ready", must(templates.ServerReadyMail(l, server))},
 		{"domain-problem", must(templates.DomainProblemMail(l, problem))},
 		{"server-suspended", must(templates.ServerSuspendedMail(l, suspended))},
+		{"plan-kept", must(templates.PlanKeptMail(l, server))},
 		{"server-resumed", must(templates.ServerResumedMail(l, server))},
 		{"deletion-announced", must(templates.DeletionAnnouncedMail(l, server))},
 		{"invite", must(templates.InviteMail(l, templates.MailInvite{
