@@ -151,9 +151,16 @@ func periodWords(l Locale, period string) string {
 
 // offerWords is an offer in one line: "Advanced, 2 × 5 seats".
 func offerWords(o Offer) string {
-	words := []string{o.Plan.Name}
-	for _, p := range o.Packs {
-		words = append(words, strconv.Itoa(p.Quantity)+" × "+p.Name)
+	if len(o.Packs) == 0 {
+		return o.Plan.Name
+	}
+	return o.Plan.Name + ", " + packWords(o.Packs)
+}
+
+func packWords(packs []Pack) string {
+	words := make([]string, len(packs))
+	for i, p := range packs {
+		words[i] = strconv.Itoa(p.Quantity) + " × " + p.Name
 	}
 	return strings.Join(words, ", ")
 }

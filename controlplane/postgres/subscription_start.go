@@ -62,23 +62,23 @@ func redeemable(ctx context.Context, q reader, statement, code string, plan tena
 		withdrawn bool
 	)
 	refuse := func(code string) (billing.Coupon, error) {
-		return billing.Coupon{}, &tenant.Fault{Kind: tenant.Invalid, Code: "coupon." + code, Field: "coupon"}
+		return billing.Coupon{}, &tenant.Fault{Kind: tenant.Invalid, Code: code, Field: "coupon"}
 	}
 	err := q.QueryRow(ctx, statement, code).Scan(&coupon.Code, &coupon.Percent, &coupon.Amount.Cents, &coupon.Amount.Currency, &coupon.Left,
 		&plans, &most, &by, &withdrawn)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return refuse("unknown")
+		return refuse("coupon.unknown")
 	}
 	if err != nil {
 		return coupon, err
 	}
 	switch {
 	case withdrawn, by != nil && now.After(*by):
-		return refuse("expired")
+		return refuse("coupon.expired")
 	case len(plans) > 0 && !slices.Contains(plans, plan.Slug):
-		return refuse("not_for_plan")
+		return refuse("coupon.not_for_plan")
 	case coupon.Amount.Currency != "" && coupon.Amount.Currency != plan.Price.Currency:
-		return refuse("currency")
+		return refuse("coupon.currency")
 	case most == nil:
 		return coupon, nil
 	}
@@ -87,7 +87,7 @@ func redeemable(ctx context.Context, q reader, statement, code string, plan tena
 		return coupon, err
 	}
 	if redeemed >= *most {
-		return refuse("used_up")
+		return refuse("coupon.used_up")
 	}
 	return coupon, nil
 }

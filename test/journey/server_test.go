@@ -8,13 +8,16 @@ import (
 func (c *walker) changesPlan() {
 	c.follow(`main nav a[href="` + c.server + `/plan"]`)
 	c.look("plan")
-	c.follow(`form:has(input[value=advanced]) button`)
+	c.follow(`main a[href^="` + c.server + `/plan/change?plan=advanced"]`)
+	c.reads(c.T("subscription.confirm.today"))
+	c.look("plan-confirm")
+	c.follow(`main form[action="` + c.server + `/plan/change"] button`)
 	c.reads(c.T("flash.plan_changed"))
 	c.open(c.server)
 	c.addsMember("fiete")
 	c.follow(`main nav a[href="` + c.server + `/plan"]`)
 	c.reads(c.T("changeplan.refused"))
-	if evaluate[bool](c.person, `!!document.querySelector('form input[value=basic]')`) {
+	if evaluate[bool](c.person, `!!document.querySelector('main a[href*="/plan/change?plan=basic"]')`) {
 		c.t.Error("six members may move to a plan with five seats")
 	}
 	c.look("plan-refused")
