@@ -52,7 +52,8 @@ func confirmation(form templates.Form, immediate bool) templates.OrderConfirm {
 	return templates.OrderConfirm{
 		Offer: with, Period: price(880), Today: price(880), Extras: []templates.HiddenField{{Name: "addon.seats-5", Value: "2"}, {Name: "coupon", Value: "HAFEN-20"}},
 		Lines: []templates.BillLine{
-			{Kind: "plan", Text: "Advanced", Quantity: 1, Net: 600}, {Kind: "seats", Text: "5 weitere Plätze", Quantity: 2, Net: 500},
+			{Kind: "plan", Text: "Advanced", Quantity: 1, Net: 600},
+			{Kind: "seats", Text: "5 weitere Plätze", Quantity: 2, Net: 500},
 			{Kind: "coupon", Text: "HAFEN-20", Quantity: 1, Net: -220},
 		},
 		Plan: advanced, Kind: templates.NameOwn, Domain: "werft.example", Host: templates.HostMatrix, Name: "werft.example",

@@ -84,7 +84,8 @@ func planConfirm() templates.PlanConfirm {
 	return templates.PlanConfirm{
 		Server: s.Server, Before: s.Now, After: s.Options[2].Offer, From: now, Invoiced: true, Today: templates.Price{Net: 371, VAT: 70, Gross: 441, VATPercent: 19, Currency: "EUR"},
 		Lines: []templates.BillLine{
-			{Kind: "proration", Text: "Advanced", Net: -330, Back: true}, {Kind: "proration", Text: "All-in", Net: 794},
+			{Kind: "proration", Text: "Advanced", Net: -330, Back: true},
+			{Kind: "proration", Text: "All-in", Net: 794},
 			{Kind: "coupon", Text: "HAFEN-20", Net: -93, Back: true},
 		},
 		NextBill: templates.NextBill{At: s.Until, Price: price(1520)}, At: now.Format(time.RFC3339), Gross: "441",
