@@ -116,3 +116,42 @@ func (w *BillingEndWorker) Work(ctx context.Context, job *river.Job[BillingEndAr
 	}
 	return nil
 }
+
+// BillingHoldArgs is the job of telling a provider outside that a server's deletion has begun, or was taken back.
+type BillingHoldArgs struct {
+	Tenant tenant.ID `json:"tenant"`
+}
+
+// Kind names the job.
+func (BillingHoldArgs) Kind() string { return "billing_hold" }
+
+// BillingHoldWorker does BillingHoldArgs. To be registered with River.
+type BillingHoldWorker struct {
+	river.WorkerDefaults[BillingHoldArgs]
+	Subscriptions *Subscriptions
+}
+
+// Timeout ends an attempt whose provider is silent.
+func (w *BillingHoldWorker) Timeout(*river.Job[BillingHoldArgs]) time.Duration { return time.Minute }
+
+// Work tells the provider whether there is a next period, as the server stands now.
+func (w *BillingHoldWorker) Work(ctx context.Context, job *river.Job[BillingHoldArgs]) error {
+	s, id := w.Subscriptions, job.Args.Tenant
+	subscription, err := s.Store.FindSubscription(ctx, id)
+	if err != nil || !running(subscription) {
+		return err
+	}
+	server, err := s.Store.FindServer(ctx, "", id)
+	if err != nil {
+		return err
+	}
+	provider, err := s.provider(subscription.Provider)
+	if err != nil {
+		return err
+	}
+	told := billing.Change{Items: subscription.coming().Items(), At: s.Now(), Key: newUUID()}
+	if err := provider.Book(ctx, subscription.Subscription, told, server.Status == tenant.Deleting || subscription.Cancelled); err != nil {
+		return fmt.Errorf("tell %s of the deletion of %s: %w", subscription.Provider, id, err)
+	}
+	return nil
+}

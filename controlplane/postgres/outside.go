@@ -61,8 +61,11 @@ on conflict (account_id) do update set stripe_customer = excluded.stripe_custome
 func (s *Store) RecordOutside(ctx context.Context, id tenant.ID, out billing.Outside, asked time.Time) error {
 	return s.inTx(ctx, "record what is outside of "+string(id), func(tx pgx.Tx) error {
 		sub, status, err := s.holdSubscription(ctx, tx, id)
-		if err != nil || sub.Provider == ours || sub.CheckedAt.After(asked) {
+		if err != nil || sub.Provider == ours {
 			return err
+		}
+		if sub.CheckedAt.After(asked) { // something has happened since: asked anew, so that nothing is missed
+			return s.enqueue(ctx, tx, controlplane.BillingLookArgs{Tenant: id}, nil)
 		}
 		if sub.State == billing.Pending && (out.State == billing.Active || out.State == billing.Trialing) {
 			if err := s.settleOutside(ctx, tx, sub); err != nil {
@@ -73,7 +76,11 @@ func (s *Store) RecordOutside(ctx context.Context, id tenant.ID, out billing.Out
 		if state == "" || state == billing.Pending {
 			state = sub.State // what runs does not become pending again
 		}
-		if _, err := tx.Exec(ctx, mirrorSubscription, id, out.ExternalID, state, utcOrNull(out.Start), utcOrNull(out.End), out.Cancelled, asked); err != nil {
+		cancelled := out.Cancelled
+		if status == tenant.Deleting {
+			cancelled = sub.Cancelled // taken for it is nothing any more, whether it had been cancelled or not
+		}
+		if _, err := tx.Exec(ctx, mirrorSubscription, id, out.ExternalID, state, utcOrNull(out.Start), utcOrNull(out.End), cancelled, asked); err != nil {
 			return err
 		}
 		if out.Customer != "" && out.Customer != sub.Customer {

@@ -203,3 +203,15 @@ func (s *Store) closeSubscription(ctx context.Context, tx pgx.Tx, id tenant.ID) 
 	}
 	return s.enqueue(ctx, tx, controlplane.BillingEndArgs{Tenant: id}, nil)
 }
+
+const paidOutside = `select exists (select from subscriptions where tenant_id = $1 and provider <> 'invoice' and state in ('trialing', 'active'))`
+
+// holdOutside has a provider outside told that a server's deletion has begun, or was taken back: nothing is charged for the days
+// of its grace.
+func (s *Store) holdOutside(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
+	var outside bool
+	if err := tx.QueryRow(ctx, paidOutside, id).Scan(&outside); err != nil || !outside {
+		return err
+	}
+	return s.enqueue(ctx, tx, controlplane.BillingHoldArgs{Tenant: id}, nil)
+}

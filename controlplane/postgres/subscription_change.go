@@ -16,6 +16,8 @@ import (
 const (
 	beginChange = `update subscriptions set change = $2, change_key = $3, changed_at = $4 where tenant_id = $1`
 	clearChange = `update subscriptions set change = null, change_key = null, changed_at = null where tenant_id = $1`
+	// What a provider was asked before it was told of a change says nothing of it.
+	distrust = `update subscriptions set checked_at = greatest(checked_at, $2) where tenant_id = $1`
 )
 
 // BeginChange records a change as pending.
@@ -97,6 +99,9 @@ func (s *Store) finishChange(ctx context.Context, tx pgx.Tx, sub controlplane.Su
 	}
 	if c.Later {
 		return s.bookChange(ctx, tx, sub)
+	}
+	if _, err := tx.Exec(ctx, distrust, id, now); err != nil {
+		return err
 	}
 	detail := map[string]any{"before": accountOf(sub.Now), "after": accountOf(c.Offer)}
 	if c.Bill != nil {

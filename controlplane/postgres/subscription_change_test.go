@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/riverqueue/river"
+
 	"hafen/controlplane"
 	"hafen/controlplane/billing"
 	"hafen/tenant"
@@ -313,9 +315,12 @@ func TestTheFirstPaymentOutsideSettlesTheOrder(t *testing.T) {
 	if s := w.sub(id); s.State != billing.Active {
 		t.Fatalf("%+v", s)
 	}
+	if n := w.jobs("billing_look"); n != 1 {
+		t.Fatalf("%d looks after an answer that came too late", n)
+	}
 	w.must(w.subs.Receive(w.ctx, controlplane.Event{ID: "evt_5", Kind: "charge.refunded", Customer: "cus_9"}))
 	w.must(w.subs.Receive(w.ctx, controlplane.Event{ID: "evt_6", Kind: "charge.refunded", Customer: "cus_other"}))
-	if n := w.jobs("billing_look"); n != 1 {
+	if n := w.jobs("billing_look"); n != 2 {
 		t.Fatalf("%d looks", n)
 	}
 }
@@ -340,5 +345,50 @@ func TestABookingOutsideIsTakenBackInTime(t *testing.T) {
 	}
 	if n := w.count(`select count(*) from river_job where kind = 'tenant_mail' and args->>'which' = 'plan_kept'`); n != 1 {
 		t.Fatalf("%d mails", n)
+	}
+}
+
+// What was asked before a change was told must not take it back.
+func TestALateAnswerDoesNotUndoAChange(t *testing.T) {
+	t.Parallel()
+	w := newTill(t, day(2027, 4, 1))
+	id := w.buy("anna", "basic", nil)
+	w.exec(`update subscriptions set provider = 'stripe', external_id = 'sub_1'`)
+	asked := w.now()
+	before := billing.Outside{ExternalID: "sub_1", State: billing.Active, Start: asked, End: day(2027, 5, 1), Items: w.sub(id).Items}
+	w.goTo(asked.Add(time.Second))
+	w.confirm(id, controlplane.Choice{Plan: "all-in"})
+	w.must(w.store.RecordOutside(w.ctx, id, before, asked))
+	if s := w.sub(id); s.Now.Plan.ID != "all-in" {
+		t.Fatalf("back to %s", s.Now.Plan.ID)
+	}
+	if w.jobs("billing_look") != 1 {
+		t.Fatal("nobody asks again")
+	}
+}
+
+// For a server that is being deleted nothing more is taken; one that is kept after all goes on as it was.
+func TestDeletionStopsTheMoneyOutside(t *testing.T) {
+	t.Parallel()
+	w := newTill(t, day(2027, 4, 1))
+	id := w.buy("anna", "basic", nil)
+	w.exec(`update subscriptions set provider = 'stripe', external_id = 'sub_1'`)
+	hold := &controlplane.BillingHoldWorker{Subscriptions: w.subs}
+	job := &river.Job[controlplane.BillingHoldArgs]{Args: controlplane.BillingHoldArgs{Tenant: id}}
+	w.must(w.servers().Delete(w.ctx, w.anna, id, "anna.hafen.test"))
+	if w.jobs("billing_hold") != 1 {
+		t.Fatal("the provider is not told")
+	}
+	w.must(hold.Work(w.ctx, job))
+	if !w.elsewhere.cancel {
+		t.Fatal("the next period would be charged")
+	}
+	w.elsewhere.says = billing.Outside{ExternalID: "sub_1", State: billing.Active, Start: w.now(), End: day(2027, 5, 1), Items: w.sub(id).Items, Cancelled: true}
+	w.goTo(w.now().Add(time.Second))
+	w.must(w.subs.Refresh(w.ctx, id))
+	w.must(w.servers().Restore(w.ctx, w.anna, id))
+	w.must(hold.Work(w.ctx, job))
+	if w.elsewhere.cancel || w.sub(id).Cancelled {
+		t.Fatal("it ends although it was kept")
 	}
 }

@@ -144,6 +144,11 @@ func (s *Store) move(ctx context.Context, tx pgx.Tx, t controlplane.Transition) 
 	if err != nil {
 		return "", err
 	}
+	if (to == tenant.Deleting) != (at.status == tenant.Deleting) {
+		if err := s.holdOutside(ctx, tx, t.Tenant); err != nil {
+			return "", err
+		}
+	}
 	switch to {
 	case tenant.Deleted:
 		return to, s.bury(ctx, tx, t.Tenant)
