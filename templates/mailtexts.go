@@ -91,7 +91,7 @@ func orderMailFacts(l Locale, vm MailOrder) []mailFact {
 		{l.T("payment.invoice"), vm.InvoiceNumber},
 		{l.T("plan.word"), vm.PlanName},
 		{l.T("price.net"), l.Money(vm.Price.Net, vm.Price.Currency)},
-		{l.T("price.vat", "Percent", vm.Price.VATPercent), l.Money(vm.Price.VAT, vm.Price.Currency)},
+		{vatLabel(l, vm.Price), l.Money(vm.Price.VAT, vm.Price.Currency)},
 		{l.T("price.gross"), l.Money(vm.Price.Gross, vm.Price.Currency)},
 	}
 }

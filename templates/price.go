@@ -9,7 +9,7 @@ import (
 // Gross is Net plus VAT; the screens never add or round themselves.
 type Price struct {
 	Net, VAT, Gross int64
-	VATPercent      int    // 19
+	VATPercent      int    // 19; -1 when several rates are in it
 	Currency        string // ISO 4217, "EUR"
 	Period          string // PeriodMonth (also when empty) or PeriodYear
 	ShowGross       bool   // Gross is what the price list shows large

@@ -124,7 +124,7 @@ func (m MailTexts) order(l templates.Locale, c controlplane.ServerMail) template
 	number := invoiceNumber(c.Order)
 	return templates.MailOrder{
 		ServerName: string(c.Server.ServerName), PlanName: c.Order.Plan.Name.In(l.Code()), InvoiceNumber: number,
-		Price:     priceView(c.Order.Net, c.Order.VAT, c.Order.Plan.VATRate),
+		Price:     orderPrice(c.Order),
 		Recipient: m.Payee.Name, IBAN: m.Payee.IBAN, BIC: m.Payee.BIC, Reference: number,
 		OrderURL: m.PublicURL + paymentPath(c.Server.ID),
 	}

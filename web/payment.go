@@ -33,7 +33,7 @@ func (s *Server) paymentView(r *request) (templates.OrderPayment, error) {
 	number := invoiceNumber(order)
 	return templates.OrderPayment{
 		State: order.Status, ServerID: string(order.Tenant), ServerName: string(r.server.ServerName),
-		PlanName: order.Plan.Name.In(r.locale.Code()), InvoiceNumber: number, Price: priceView(order.Net, order.VAT, order.Plan.VATRate),
+		PlanName: order.Plan.Name.In(r.locale.Code()), InvoiceNumber: number, Price: orderPrice(order),
 		Recipient: s.Payee.Name, IBAN: s.Payee.IBAN, BIC: s.Payee.BIC, Reference: number,
 	}, nil
 }
@@ -51,3 +51,12 @@ func (s *Server) cancelOrder(r *request) error {
 
 // invoiceNumber is what people call an order.
 func invoiceNumber(o controlplane.OrderView) string { return strconv.FormatInt(o.Number, 10) }
+
+// orderPrice is what an order costs. Its add-ons may be taxed at another rate than its plan, or nobody owes the tax.
+func orderPrice(o controlplane.OrderView) templates.Price {
+	price := priceView(o.Net, o.VAT, o.Plan.VATRate)
+	if o.Net.VAT(o.Plan.VATRate) != o.VAT {
+		price.VATPercent = -1
+	}
+	return price
+}
