@@ -110,6 +110,8 @@ type OrderView struct {
 	Net, VAT   tenant.Money
 	CreatedAt  time.Time
 	SettledAt  *time.Time
+	// CheckoutURL is where a provider takes the money; "" when the customer is told how to pay.
+	CheckoutURL string
 }
 
 // DomainView is where the proof of an own domain stands.

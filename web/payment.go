@@ -34,7 +34,8 @@ func (s *Server) paymentView(r *request) (templates.OrderPayment, error) {
 	return templates.OrderPayment{
 		State: order.Status, ServerID: string(order.Tenant), ServerName: string(r.server.ServerName),
 		PlanName: order.Plan.Name.In(r.locale.Code()), InvoiceNumber: number, Price: orderPrice(order),
-		Recipient: s.Payee.Name, IBAN: s.Payee.IBAN, BIC: s.Payee.BIC, Reference: number,
+		CheckoutURL: order.CheckoutURL,
+		Recipient:   s.Payee.Name, IBAN: s.Payee.IBAN, BIC: s.Payee.BIC, Reference: number,
 	}, nil
 }
 

@@ -141,6 +141,14 @@ type Order struct {
 	ReturnURL, CancelURL string
 }
 
+// CouponCode is the code of the order's coupon, "" without one.
+func (o Order) CouponCode() string {
+	if o.Coupon == nil {
+		return ""
+	}
+	return o.Coupon.Code
+}
+
 // Gross is what the customer pays.
 func (o Order) Gross() tenant.Money { return o.Net.Plus(o.VAT) }
 

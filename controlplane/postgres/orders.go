@@ -40,8 +40,8 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	insertDomain       = `insert into domains (tenant_id, token, report) values ($1, $2, $3)`
 	insertFirstMember  = `insert into members (tenant_id, localpart, admin, state) values ($1, $2, true, 'reserved')`
 	insertOrder        = `
-insert into orders (id, account_id, tenant_id, plan_id, provider, net_cents, vat_cents, currency, status, settled_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $9 = 'paid' then now() end)
+insert into orders (id, account_id, tenant_id, plan_id, provider, net_cents, vat_cents, currency, status, settled_at, coupon, addons, checkout_url)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, case when $9 = 'paid' then now() end, nullif($10, ''), $11, $12)
 returning number`
 )
 
@@ -86,7 +86,8 @@ func (s *Store) CreateOrder(ctx context.Context, o controlplane.NewOrder) error 
 		}
 		var number int64
 		err = tx.QueryRow(ctx, insertOrder, o.Order.ID, o.Actor.Account, o.Tenant, o.Request.Plan, o.Provider,
-			o.Order.Net.Cents, o.Order.VAT.Cents, o.Order.Net.Currency, paid).Scan(&number)
+			o.Order.Net.Cents, o.Order.VAT.Cents, o.Order.Net.Currency, paid, o.Order.CouponCode(), orderedPacks(o.Offer),
+			o.Terms.CheckoutURL).Scan(&number)
 		if err != nil {
 			return err
 		}
@@ -110,6 +111,20 @@ func (s *Store) CreateOrder(ctx context.Context, o controlplane.NewOrder) error 
 		}
 		return s.wake(ctx, tx, o.Tenant)
 	})
+}
+
+// orderedPack is what an order's row keeps of an add-on.
+type orderedPack struct {
+	Addon    tenant.AddonID `json:"addon"`
+	Quantity int            `json:"quantity"`
+}
+
+func orderedPacks(o controlplane.Offer) []orderedPack {
+	packs := make([]orderedPack, 0, len(o.Packs))
+	for _, pack := range o.Packs {
+		packs = append(packs, orderedPack{pack.Addon.ID, pack.Quantity})
+	}
+	return packs
 }
 
 // limitOrders holds an account's orders in line, so that their count is right, and refuses one too many.
@@ -143,14 +158,14 @@ func takenFault(own bool, holder string) error {
 }
 
 const orderColumns = `o.id, o.number, o.tenant_id, t.server_name, a.email, o.provider, o.status, o.net_cents, o.vat_cents, o.currency,
-	o.created_at, o.settled_at, ` + planColumns
+	o.created_at, o.settled_at, o.checkout_url, ` + planColumns
 const orderTables = ` from orders o join tenants t on t.id = o.tenant_id join accounts a on a.id = o.account_id join plans p on p.id = o.plan_id `
 
 func scanOrder(row pgx.CollectableRow) (controlplane.OrderView, error) {
 	var o controlplane.OrderView
 	err := row.Scan(append([]any{
 		&o.ID, &o.Number, &o.Tenant, &o.ServerName, &o.Email, &o.Provider, &o.Status, &o.Net.Cents, &o.VAT.Cents, &o.Net.Currency,
-		&o.CreatedAt, &o.SettledAt,
+		&o.CreatedAt, &o.SettledAt, &o.CheckoutURL,
 	}, planFields(&o.Plan)...)...)
 	o.VAT.Currency = o.Net.Currency
 	return o, err

@@ -38,6 +38,7 @@ func orderEntries() []Entry {
 		page(c, "order-confirm-trial", of(templates.OrderConfirmPage, confirmation(templates.Form{}, true))),
 		mistaken(c, "order-confirm-errors", of(templates.OrderConfirmPage, confirmation(wrong(nil, map[string]string{"terms": "terms.required"}), false))),
 		page(c, "payment-open", of(templates.OrderPaymentPage, payment(templates.OrderOpen))),
+		page(c, "payment-checkout", of(templates.OrderPaymentPage, checkout())),
 		page(c, "payment-paid", of(templates.OrderPaymentPage, payment(templates.OrderPaid))),
 		page(c, "payment-cancelled", of(templates.OrderPaymentPage, payment(templates.OrderCancelled))),
 		page(c, "domain-waiting", of(templates.DomainPage, domainWaiting())),
@@ -64,6 +65,12 @@ func confirmation(form templates.Form, immediate bool) templates.OrderConfirm {
 func trialOrder() templates.OrderConfirm {
 	vm := confirmation(templates.Form{}, false)
 	vm.TrialDays, vm.Today = 14, templates.Price{Currency: "EUR"}
+	return vm
+}
+
+func checkout() templates.OrderPayment {
+	vm := payment(templates.OrderOpen)
+	vm.CheckoutURL = "https://pay.example/c/1"
 	return vm
 }
 
