@@ -29,6 +29,7 @@ select s.account_id::text, a.email, a.language, t.server_name, s.provider, s.sta
 from subscriptions s join tenants t on t.id = s.tenant_id join plans p on p.id = t.plan_id join accounts a on a.id = s.account_id
 	left join billing_profiles b on b.account_id = s.account_id left join coupons c on c.code = s.coupon
 where s.tenant_id = $1`
+	lockPaidServer   = `select status from tenants where id = $1 for update`
 	lockSubscription = `select from subscriptions where tenant_id = $1 for update`
 )
 
@@ -49,7 +50,7 @@ func (s *Store) FindSubscription(ctx context.Context, id tenant.ID) (controlplan
 // holdSubscription locks a server and its subscription, in this order everywhere, and reads both.
 func (s *Store) holdSubscription(ctx context.Context, tx pgx.Tx, id tenant.ID) (controlplane.Subscription, tenant.Status, error) {
 	var status tenant.Status
-	err := tx.QueryRow(ctx, lockSettings, id).Scan(&status)
+	err := tx.QueryRow(ctx, lockPaidServer, id).Scan(&status)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return controlplane.Subscription{}, "", &tenant.Fault{Kind: tenant.NotFound, Code: "tenant.unknown"}
 	}
