@@ -15,7 +15,9 @@ type refusal struct {
 	code       string
 	message    string
 	contact    string // admin_contact, which M_RESOURCE_LIMIT_EXCEEDED must have
-	limit      string // limit_type
+	limit      string // limit_type (MSC4368), as Synapse sends it; clients that do not know one speak of a resource limit
+	info       string // info_uri: where more of it is to be had
+	upgrade    bool   // can_upgrade
 	retryAfter time.Duration
 	reason     string // label of the metric; a closed set
 }
@@ -35,12 +37,45 @@ var (
 	restarting      = refusal{status: http.StatusServiceUnavailable, code: "M_UNKNOWN", message: "This service is restarting; please try again", retryAfter: time.Second, reason: "drain"}
 )
 
-// overStorage is a 403, as Synapse answers for its own resource limits, which is what clients know.
-func overStorage(contact string) refusal {
+// The limits are the server's and not one person's, so their code is the one for servers, M_RESOURCE_LIMIT_EXCEEDED: a 403, as
+// Synapse answers for its own resource limits, of which clients show admin_contact as a link. The fields info_uri and
+// can_upgrade are those of M_USER_LIMIT_EXCEEDED (MSC4335, Matrix 1.18), for clients that show them with any error.
+
+func (e *Edge) overStorage(route tenant.Route) refusal {
 	return refusal{
-		status: http.StatusForbidden, code: "M_RESOURCE_LIMIT_EXCEEDED", contact: contact, limit: "storage", reason: "storage",
-		message: "This server's storage is full. Please contact its administrator",
+		status: http.StatusForbidden, code: "M_RESOURCE_LIMIT_EXCEEDED", contact: route.Contact, limit: "storage", reason: "storage",
+		message: "This server's storage is full. Please contact its administrator, who can get more of it",
+		info:    e.planPage(route), upgrade: true,
 	}
+}
+
+// tooLargeFor is what an upload over the limit of a single one gets. Whether the plan sets that limit or its owner did, the
+// edge does not know: so there is no word of an upgrade.
+func (e *Edge) tooLargeFor(route tenant.Route) refusal {
+	r := tooLarge
+	r.message, r.info = "This file is larger than this server accepts", e.planPage(route)
+	return r
+}
+
+// restricted says nothing about money: who reads it is a member, not who pays.
+func (e *Edge) restricted(route tenant.Route) refusal {
+	return refusal{
+		status: http.StatusForbidden, code: "M_RESOURCE_LIMIT_EXCEEDED", contact: route.Contact, limit: "read_only", reason: "restricted",
+		message: "This server is read-only for now. Please contact its administrator; everything can still be read, downloaded and exported",
+		info:    e.planPage(route), upgrade: true,
+	}
+}
+
+// planPage is where the owner of a server gets more for it; "" when this edge serves no dashboard.
+func (e *Edge) planPage(route tenant.Route) string {
+	host := string(e.config.Dashboard.Host)
+	if host == "" {
+		return ""
+	}
+	if e.config.PublicHTTPSPort != 443 {
+		host += ":" + strconv.Itoa(e.config.PublicHTTPSPort)
+	}
+	return "https://" + host + "/servers/" + string(route.Tenant) + "/plan"
 }
 
 // suspended uses Synapse's limit type for a blocked server, which Element shows with the contact.
@@ -64,8 +99,10 @@ func (r refusal) body(host string) []byte {
 		Message    string `json:"error"`
 		Contact    string `json:"admin_contact,omitempty"`
 		Limit      string `json:"limit_type,omitempty"`
+		Info       string `json:"info_uri,omitempty"`
+		Upgrade    bool   `json:"can_upgrade,omitempty"`
 		RetryAfter int64  `json:"retry_after_ms,omitempty"`
-	}{r.code, r.message, r.contact, r.limit, r.retryAfter.Milliseconds()}
+	}{r.code, r.message, r.contact, r.limit, r.info, r.upgrade, r.retryAfter.Milliseconds()}
 	if r.limit != "" && body.Contact == "" {
 		body.Contact = "mailto:postmaster@" + host // RFC 5321 section 4.5.1: every domain has one
 	}

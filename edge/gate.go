@@ -29,7 +29,7 @@ func writes(method string) bool {
 func (e *Edge) admit(s site, w http.ResponseWriter, r *http.Request) (*upload, *refusal) {
 	u := &upload{meter: &s.tenant.meter, reserved: max(r.ContentLength, 0), now: e.config.Now}
 	if !u.meter.reserve(u.reserved) {
-		why := overStorage(s.route.Contact)
+		why := e.overStorage(s.route)
 		return nil, &why
 	}
 	u.body = e.metered(w, r, s.route.UploadBytes)

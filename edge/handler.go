@@ -51,6 +51,7 @@ func (e *Edge) serveTLS(w http.ResponseWriter, r *http.Request, peers bool) {
 // serveMatrix forwards what the route allows.
 func (e *Edge) serveMatrix(w http.ResponseWriter, r *http.Request, s site, t target) {
 	peer := t.api == federationAPI || t.api == keyAPI
+	shut, closed := e.closed(s.route, t, r.Method)
 	switch {
 	case peer && !federates(s.route):
 		e.refuse(w, r, noFederation)
@@ -58,11 +59,8 @@ func (e *Edge) serveMatrix(w http.ResponseWriter, r *http.Request, s site, t tar
 	case peer && !welcome(r, s.route, t):
 		e.refuse(w, r, noPartner)
 		return
-	case s.route.Mode != tenant.RouteOpen && peer:
-		e.refuse(w, r, suspendedPeer(s.route.Contact))
-		return
-	case s.route.Mode != tenant.RouteOpen:
-		e.refuse(w, r, suspended(s.route.Contact))
+	case closed:
+		e.refuse(w, r, shut)
 		return
 	case t.registration:
 		e.refuse(w, r, noRegistration)
@@ -76,7 +74,10 @@ func (e *Edge) serveMatrix(w http.ResponseWriter, r *http.Request, s site, t tar
 		return
 	}
 	defer s.tenant.leave()
-	p := &passage{backend: &s.tenant.backend, room: &s.tenant.waiting, target: t, contact: s.route.Contact}
+	p := &passage{backend: &s.tenant.backend, room: &s.tenant.waiting, target: t, route: s.route}
+	if t.asksConfig(r.Method) {
+		p.most = s.largest
+	}
 	switch {
 	case t.upload && writes(r.Method):
 		e.forwardUpload(w, r, s, p)
@@ -92,10 +93,10 @@ func (e *Edge) serveMatrix(w http.ResponseWriter, r *http.Request, s site, t tar
 func (e *Edge) forwardUpload(w http.ResponseWriter, r *http.Request, s site, p *passage) {
 	switch {
 	case r.ContentLength > s.route.UploadBytes:
-		e.refuse(w, r, tooLarge)
+		e.refuse(w, r, e.tooLargeFor(s.route))
 		return
 	case !s.tenant.meter.fits(max(r.ContentLength, 0)): // spares the homeserver a question
-		e.refuse(w, r, overStorage(s.route.Contact))
+		e.refuse(w, r, e.overStorage(s.route))
 		return
 	case !e.vouch(w, r, s):
 		return
@@ -132,10 +133,12 @@ func (e *Edge) forward(w http.ResponseWriter, r *http.Request, p *passage) {
 // explain answers for a request that failed on its way.
 func (e *Edge) explain(w http.ResponseWriter, r *http.Request, p *passage, err error) {
 	switch ours := p.body.failure(); {
+	case errors.Is(ours, errTooLarge) && p.upload != nil:
+		e.refuse(w, r, e.tooLargeFor(p.route))
 	case errors.Is(ours, errTooLarge):
 		e.refuse(w, r, tooLarge)
 	case errors.Is(ours, errOverStorage):
-		e.refuse(w, r, overStorage(p.contact))
+		e.refuse(w, r, e.overStorage(p.route))
 	case errors.Is(ours, errTooSlow):
 		e.refuse(w, r, tooSlow)
 	case errors.Is(ours, errSpoolFull):

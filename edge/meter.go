@@ -87,6 +87,13 @@ func (m *meter) settle(n, stored int64, now time.Time) {
 	}
 }
 
+// free is what is left, never less than nothing.
+func (m *meter) free() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return max(m.left(), 0)
+}
+
 func (m *meter) holds(n int64) bool {
 	left := m.left()
 	return left > 0 && n <= left

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"hafen/tenant"
 )
 
 // forwarder carries requests to homeservers and to the dashboard over pooled connections.
@@ -61,8 +63,9 @@ type passage struct {
 	room      *waitingRoom
 	target    target
 	body      *meteredBody
-	upload    *upload // for what is kept; nil otherwise
-	contact   string
+	upload    *upload      // for what is kept; nil otherwise
+	most      func() int64 // for questions after it: how large an upload may be now
+	route     tenant.Route // of the tenant whose homeserver it is for
 	fail      func(http.ResponseWriter, *http.Request, error)
 }
 
@@ -77,6 +80,9 @@ func (p *passage) serve(w http.ResponseWriter, r *http.Request) {
 		ModifyResponse: func(response *http.Response) error {
 			if p.upload != nil {
 				p.upload.answered(response.StatusCode)
+			}
+			if p.most != nil {
+				return limitConfig(response, p.most())
 			}
 			return nil
 		},
@@ -95,6 +101,9 @@ func (p *passage) rewrite(r *httputil.ProxyRequest) {
 	r.Out.Header.Del("Upgrade")
 	// We answer the client's own "Expect" when the body is read. An upload's headers go ahead of its body.
 	r.Out.Header.Del("Expect")
+	if p.most != nil {
+		r.Out.Header.Del("Accept-Encoding") // its answer is read here
+	}
 	if p.upload != nil && r.Out.Body != nil {
 		r.Out.Header.Set("Expect", "100-continue")
 	}

@@ -28,6 +28,8 @@ type target struct {
 	upload       bool // stores media when sent with a writing method
 	limits       bool // asks how large an upload may be
 	sync         bool // waits for events, and changes nothing; sliding sync does so with POST
+
+	names endpoint // of the Matrix interface; nil where there is no version
 }
 
 // Deeper than any honest encoding: an id with a percent sign, encoded twice by a careless client, takes three.
@@ -93,6 +95,7 @@ func (t target) matrix(segments []string) (target, bool) {
 		return target{}, false
 	}
 	names := endpoint(segments[1:])
+	t.names = names
 	switch {
 	case t.api == mediaAPI:
 		t.upload, t.limits = true, names.config("config")
