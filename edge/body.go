@@ -34,6 +34,7 @@ var (
 type meteredBody struct {
 	source  io.ReadCloser
 	limit   int64
+	length  int64               // as declared; -1 without
 	take    func(n int64) error // when set, must agree to every piece before it is passed on
 	most    time.Duration       // for the whole of it; 0 for none
 	control *http.ResponseController
@@ -42,6 +43,7 @@ type meteredBody struct {
 	mu       sync.Mutex
 	began    time.Time
 	read     int64
+	ended    bool  // the source has no more
 	err      error // the first of ours; it explains a failed request better than what the transport makes of it
 	finished bool
 }
@@ -54,7 +56,7 @@ func (e *Edge) metered(w http.ResponseWriter, r *http.Request, limit int64) *met
 			e.log.Warn("early answers to uploads wait for the upload's end", "error", err) // only a foreign ResponseWriter refuses
 		}
 	}
-	return &meteredBody{source: r.Body, limit: limit, control: control, now: e.config.Now}
+	return &meteredBody{source: r.Body, limit: limit, length: r.ContentLength, control: control, now: e.config.Now}
 }
 
 func (b *meteredBody) Read(p []byte) (int, error) {
@@ -90,6 +92,7 @@ func (b *meteredBody) account(n int, err error) error {
 		return http.ErrBodyReadAfterClose
 	}
 	b.read += int64(n)
+	b.ended = b.ended || errors.Is(err, io.EOF)
 	took := b.now().Sub(b.began)
 	switch {
 	case b.read > b.limit:
@@ -123,12 +126,12 @@ func (b *meteredBody) failure() error {
 	return b.err
 }
 
-// finish ends the counting and returns how much was passed on.
-func (b *meteredBody) finish() int64 {
+// finish ends the counting and returns how much was passed on, and whether that was all there is.
+func (b *meteredBody) finish() (read int64, whole bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.finished = true
-	return b.read
+	return b.read, b.err == nil && b.read > 0 && (b.ended || b.read == b.length)
 }
 
 // linger reads on for a while after a refusal: a client that sends before it reads would otherwise meet a reset

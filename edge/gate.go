@@ -15,7 +15,8 @@ type upload struct {
 	meter    *meter
 	reserved int64
 	body     *meteredBody
-	kept     bool // the homeserver said so
+	spoken   bool // the homeserver has answered
+	kept     bool // and said that it keeps it
 	settled  bool
 	now      func() time.Time
 }
@@ -51,18 +52,22 @@ func (u *upload) extend(n int64) error {
 // answered settles as soon as the homeserver has spoken, so that whoever has read the answer finds the space given back,
 // or counted.
 func (u *upload) answered(status int) {
-	u.kept = status >= 200 && status < 300
+	u.spoken, u.kept = true, status >= 200 && status < 300
 	u.settle()
 }
 
 // settle releases the reservation; what the homeserver has kept counts as used from here on. Only the first call counts.
+//
+// When the whole body went through and no answer came, because the client left or the homeserver fell over, it may have been
+// kept: Synapse goes on with what it has. It counts until the next measurement knows, or whoever hangs up each time after
+// the last byte would go past the quota.
 func (u *upload) settle() {
 	if u.settled {
 		return
 	}
 	u.settled = true
-	stored := u.body.finish()
-	if !u.kept {
+	stored, whole := u.body.finish()
+	if u.spoken && !u.kept || !u.spoken && !whole {
 		stored = 0
 	}
 	u.meter.settle(u.reserved, stored, u.now())
