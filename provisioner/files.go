@@ -1,7 +1,6 @@
 package provisioner
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -236,34 +235,6 @@ func (f files) remove(id tenant.ID, number int) error {
 		}
 	}
 	return nil
-}
-
-// size is what a directory of the tenant's takes on the disk, in bytes; 0 when it is absent. The walk is confined: a
-// tenant that puts a link where a directory was cannot lead it elsewhere.
-func (f files) size(ctx context.Context, id tenant.ID, dir string) (int64, error) {
-	root, err := os.OpenRoot(f.own(id))
-	if err != nil {
-		return 0, goneIsFine(err)
-	}
-	defer root.Close()
-	var total int64
-	err = fs.WalkDir(root.FS(), dir, func(_ string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return goneIsFine(err) // the homeserver moves and removes files meanwhile
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return goneIsFine(err)
-		}
-		if stat, ok := info.Sys().(*syscall.Stat_t); ok && info.Mode().IsRegular() {
-			total += stat.Blocks * 512 // stat(2): in units of 512 bytes, whatever the file system's block
-		}
-		return ctx.Err()
-	})
-	if err != nil {
-		return 0, fmt.Errorf("measure the tenant's media: %w", err)
-	}
-	return total, nil
 }
 
 func goneIsFine(err error) error {

@@ -174,24 +174,6 @@ func (p *Provisioner) Supports(name tenant.EngineName, c homeserver.Capability) 
 	return ok && engine.Describe().Supports(c)
 }
 
-// Usage measures what a tenant stores: its database, and what its media takes on the disk, with what the engine has
-// forgotten. Seats are not counted here.
-func (p *Provisioner) Usage(ctx context.Context, spec tenant.Spec) (tenant.Usage, error) {
-	engine, err := p.engine(spec)
-	if err != nil {
-		return tenant.Usage{}, err
-	}
-	size, err := p.database.Size(ctx, spec.ID)
-	if err != nil {
-		return tenant.Usage{}, classify(err)
-	}
-	media, err := p.files.size(ctx, spec.ID, engine.Describe().MediaDir)
-	if err != nil {
-		return tenant.Usage{}, classify(err)
-	}
-	return tenant.Usage{DatabaseBytes: size, MediaBytes: media}, nil
-}
-
 // Inventory lists the tenants of which a container or files exist in this installation, to find orphans by. Databases
 // are left out: a cluster may be shared with another installation.
 func (p *Provisioner) Inventory(ctx context.Context) ([]tenant.ID, error) {

@@ -2,10 +2,19 @@ package provisioner_test
 
 import (
 	"bytes"
+	"context"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
+	"hafen/provisioner/database"
+	"hafen/tenant"
 	"hafen/tenant/homeserver"
+	"hafen/tenant/homeserver/dendrite"
+	"hafen/tenant/homeserver/synapse"
 )
 
 // A picture of known size is uploaded, and an orphan left beside it as a deleted room would.
@@ -45,4 +54,96 @@ func TestUsage(t *testing.T) {
 	if grown := orphaned.MediaBytes - after.MediaBytes; grown < 1 || grown > 64<<10 {
 		t.Errorf("an orphan of one byte is measured as %d", grown)
 	}
+}
+
+// Without a server: what lies where, and what the database has of it.
+func TestOrphansAndRemoteMediaAreCountedApart(t *testing.T) {
+	t.Parallel()
+	for _, engine := range []homeserver.Engine{synapse.Engine{}, dendrite.Engine{}} {
+		t.Run(string(engine.Describe().Name), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			spec := s.spec(t)
+			spec.Engine = engine.Describe().Name
+			for _, step := range []tenant.Step{tenant.CreateSecrets, tenant.CreateDatabase, tenant.WriteFiles} {
+				must(t, s.Apply(t.Context(), spec, step))
+			}
+			media := filepath.Join(s.config.DataDir, "tenants", string(spec.ID), "data", "media")
+			write := func(path string, age time.Duration) {
+				t.Helper()
+				must(t, os.MkdirAll(filepath.Dir(filepath.Join(media, path)), 0o700))
+				must(t, os.WriteFile(filepath.Join(media, path), bytes.Repeat([]byte("x"), 100_000), 0o600))
+				then := time.Now().Add(-age)
+				must(t, os.Chtimes(filepath.Join(media, path), then, then))
+			}
+			const each = 25 * 4096 // on the disk
+			tables, files := mediaTables[spec.Engine], mediaTrees[spec.Engine]
+			for _, path := range files.kept {
+				write(path, time.Hour)
+			}
+			write(files.orphan, time.Hour)
+			write(files.young, 0)
+			for _, path := range files.remote {
+				write(path, time.Hour)
+			}
+			if orphans, err := s.Orphans(t.Context(), spec); err != nil || orphans == 0 {
+				t.Errorf("with no tables yet: %d, %v", orphans, err)
+			}
+			s.inDatabase(t, spec, strings.ReplaceAll(tables, "@NAME@", string(spec.ServerName)))
+			usage, err := s.Usage(t.Context(), spec)
+			must(t, err)
+			remote, own := int64(len(files.remote)*each), int64((len(files.kept)+2)*each)
+			if usage.RemoteBytes < remote-each/10 || usage.RemoteBytes > remote || usage.MediaBytes+usage.RemoteBytes != own+remote {
+				t.Errorf("%+v, want %d remote and %d own", usage, remote, own)
+			}
+			if orphans, err := s.Orphans(t.Context(), spec); err != nil || orphans != each {
+				t.Errorf("%d bytes of orphans, %v, want %d", orphans, err, each)
+			}
+		})
+	}
+}
+
+// inDatabase runs statements as the tenant.
+func (s *site) inDatabase(t *testing.T, spec tenant.Spec, statements string) {
+	t.Helper()
+	kept, err := s.config.Secrets.Load(t.Context(), spec.ID)
+	must(t, err)
+	cluster, err := database.Open(t.Context(), s.config.Database)
+	must(t, err)
+	defer cluster.Close()
+	conn, err := cluster.Connect(t.Context(), spec.ID, kept[homeserver.DatabasePassword])
+	must(t, err)
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	_, err = conn.PgConn().Exec(t.Context(), statements).ReadAll()
+	must(t, err)
+}
+
+type mediaTree struct {
+	kept, remote  []string
+	orphan, young string
+}
+
+var mediaTrees = map[tenant.EngineName]mediaTree{
+	tenant.Synapse: {
+		kept:   []string{"local_content/aa/bb/cckept", "local_thumbnails/aa/bb/cckept/32-32-image-png-crop", "url_cache/2026-11-01/abcdef"},
+		remote: []string{"remote_content/example.org/aa/bb/cc", "remote_thumbnail/example.org/aa/bb/cc/32-32"},
+		orphan: "local_content/aa/bb/ccgone", young: "local_content/aa/bb/ccnew",
+	},
+	tenant.Dendrite: {
+		kept:   []string{"a/b/kept/file", "a/b/kept/thumbnail-32x32-crop", "a/b/both/file", "tmp/x/content"},
+		remote: []string{"a/b/away/file", "a/b/away/thumbnail-32x32-crop"},
+		orphan: "a/b/gone/file", young: "a/b/new/file",
+	},
+}
+
+// mediaTables are as much of the engines' own as is read. A database made from a template has them already.
+var mediaTables = map[tenant.EngineName]string{
+	tenant.Synapse: `drop table if exists public.local_media_repository cascade; create table public.local_media_repository (media_id text); insert into public.local_media_repository values ('aabbcckept')`,
+	tenant.Dendrite: `
+drop table if exists public.mediaapi_media_repository, public.mediaapi_thumbnail cascade;
+create table public.mediaapi_media_repository (media_id text, media_origin text, base64hash text, file_size_bytes bigint);
+create table public.mediaapi_thumbnail (media_id text, media_origin text, file_size_bytes bigint);
+insert into public.mediaapi_media_repository
+	select 'm' || h, o, h, 100000 from (values ('abkept', '@NAME@'), ('abboth', '@NAME@'), ('abaway', 'example.org'), ('abboth', 'example.org')) v(h, o);
+insert into public.mediaapi_thumbnail values ('mabaway', 'example.org', 100000), ('mabboth', 'example.org', 100000), ('mabkept', '@NAME@', 100000)`,
 }

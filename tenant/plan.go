@@ -128,8 +128,14 @@ type Limits struct {
 type Usage struct {
 	Seats         int
 	DatabaseBytes int64
-	MediaBytes    int64
+	MediaBytes    int64 // the server's own files on the disk, with those it has forgotten
+	RemoteBytes   int64 // copies of other servers' files: on the disk too, and counted against nothing
+	OrphanBytes   int64 // the part of MediaBytes that the server has forgotten, when it was last looked for
 }
+
+// Stored is what counts against a quota's storage. Copies of other servers' files do not: their authors are not the
+// customer's, and whoever needs one again gets it again.
+func (u Usage) Stored() int64 { return u.DatabaseBytes + u.MediaBytes }
 
 // Excess says by how much a usage is over one limit of a quota.
 type Excess struct {
@@ -144,7 +150,7 @@ func (u Usage) Exceeds(q Quota) []Excess {
 	if u.Seats > q.Seats {
 		list = append(list, Excess{"seats", int64(u.Seats), int64(q.Seats)})
 	}
-	if stored := u.DatabaseBytes + u.MediaBytes; stored > q.StorageBytes {
+	if stored := u.Stored(); stored > q.StorageBytes {
 		list = append(list, Excess{"storage", stored, q.StorageBytes})
 	}
 	return list

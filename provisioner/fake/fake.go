@@ -151,6 +151,13 @@ func (w *World) Usage(_ context.Context, spec tenant.Spec) (tenant.Usage, error)
 	return w.of(spec.ID).usage, nil
 }
 
+// Orphans gives what SetUsage has set.
+func (w *World) Orphans(_ context.Context, spec tenant.Spec) (int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.of(spec.ID).usage.OrphanBytes, nil
+}
+
 // Inventory lists the tenants of which a container or files exist.
 func (w *World) Inventory(context.Context) ([]tenant.ID, error) {
 	w.mu.Lock()

@@ -69,6 +69,7 @@ type Description struct {
 	Command      []string // the container's arguments; nothing secret
 	DataDirs     []string // directories in DataDir
 	MediaDir     string   // the one of them that holds media
+	Media        MediaFiles
 	Secrets      []string // names of the secrets the engine needs
 	Schema       Schema
 	Capabilities []Capability
@@ -83,6 +84,19 @@ type Schema struct {
 	// Settled asks the database whether the migrations are done that go on in the background once the server is ready. "" when
 	// there are none.
 	Settled string
+}
+
+// MediaFiles says what is what in MediaDir, so that it can be counted there, whether or not the server runs.
+type MediaFiles struct {
+	// Remote are the directories that hold copies of other servers' files and nothing else.
+	Remote []string
+	// RemoteSQL gives the bytes of such copies where they lie among the server's own; $1 is the server's name. "" when there
+	// are directories for them.
+	RemoteSQL string
+	// Name is what the database calls the file at a path; "" for what belongs to none: something half done, or a cache.
+	Name func(path string) string
+	// NamesSQL lists all that the database knows.
+	NamesSQL string
 }
 
 // Supports reports whether the engine can do it.

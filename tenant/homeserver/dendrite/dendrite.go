@@ -51,6 +51,7 @@ func (Engine) Describe() homeserver.Description {
 		},
 		DataDirs: []string{"media", "jetstream"},
 		MediaDir: "media",
+		Media:    mediaFiles(),
 		Secrets: []string{
 			homeserver.DatabasePassword, homeserver.ControlPassword, signingKey, registrationSecret,
 		},

@@ -55,6 +55,7 @@ func (Engine) Describe() homeserver.Description {
 		Command:    []string{"--config-path", homeserver.ConfigDir + "/" + configFile},
 		DataDirs:   []string{"media", "tmp"}, // tmp: where the image has Twisted keep a request's body
 		MediaDir:   "media",
+		Media:      mediaFiles(),
 		Secrets: []string{
 			homeserver.DatabasePassword, homeserver.ControlPassword, signingKey, registrationSecret, macaroonSecret, formSecret,
 		},
