@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -10,7 +11,8 @@ import (
 	"hafen/tenant"
 )
 
-// Meter measures the storage of tenants into the usage ledger.
+// Meter measures the storage of tenants into the usage ledger. Whoever nears a limit is warned in the transaction that records
+// the measurement, so a meter that is killed, or runs beside another, warns neither twice nor never.
 type Meter struct {
 	Store  MeterStore
 	Reader UsageReader
@@ -22,15 +24,43 @@ type Meter struct {
 type MeterStore interface {
 	// ListUnmeasured gives tenants that have a server and no measurement younger than age.
 	ListUnmeasured(ctx context.Context, age time.Duration, most int) ([]tenant.Spec, error)
-	// RecordUsage appends to the ledger and keeps the WithinQuota condition. at is when measuring began: what was uploaded
-	// since is not in it.
-	RecordUsage(ctx context.Context, id tenant.ID, at time.Time, u tenant.Usage) error
+	// RecordUsages appends to the ledger, keeps the WithinQuota condition, and raises warnings of what nears its limit.
+	RecordUsages(ctx context.Context, list []Measurement) error
+	// ListUnsearched gives tenants that have a server and were not searched for orphans within age.
+	ListUnsearched(ctx context.Context, age time.Duration, most int) ([]tenant.Spec, error)
+	// RecordOrphans keeps what a search has found.
+	RecordOrphans(ctx context.Context, id tenant.ID, bytes int64) error
+}
+
+// Measurement is what a tenant uses at a moment: when measuring began. What was uploaded since is not in it.
+type Measurement struct {
+	Tenant tenant.ID
+	At     time.Time
+	Usage  tenant.Usage
 }
 
 // UsageReader reads what a tenant uses on disk and in its database.
 type UsageReader interface {
 	Usage(ctx context.Context, spec tenant.Spec) (tenant.Usage, error)
+	// Orphans is how many bytes on the disk the homeserver has forgotten. It reads far more than Usage.
+	Orphans(ctx context.Context, spec tenant.Spec) (int64, error)
 }
+
+// Of one pass.
+const (
+	mostMeasured   = 20_000 // tenants
+	measuredAtOnce = 2      // metering must not crowd out the tenants' own reads
+	// Recorded together: a commit for each of ten thousand tenants would take longer than their measuring, and have the edge
+	// look ten thousand times.
+	measuredTogether = 200
+)
+
+// Of the search for orphans: every server twice a day, some in each round.
+const (
+	orphansEvery = 12 * time.Hour
+	orphansRound = time.Minute
+	orphansMost  = 30
+)
 
 // Run measures until ctx ends.
 func (m *Meter) Run(ctx context.Context) error {
@@ -38,38 +68,99 @@ func (m *Meter) Run(ctx context.Context) error {
 	if age == 0 {
 		age = 2 * time.Minute
 	}
-	return repeat(ctx, max(age/12, time.Second), m.Log, "metering", func(ctx context.Context) error {
-		specs, err := m.Store.ListUnmeasured(ctx, age, 500)
-		if err != nil {
-			return fmt.Errorf("list unmeasured tenants: %w", err)
-		}
-		return m.measure(ctx, specs)
-	})
+	var searching sync.WaitGroup
+	defer searching.Wait()
+	searching.Go(func() { _ = repeat(ctx, orphansRound, m.Log, "search for orphans", m.search) })
+	return repeat(ctx, max(age/12, time.Second), m.Log, "metering", func(ctx context.Context) error { return m.Pass(ctx, age) })
 }
 
-// measure reads two tenants at a time: metering must not crowd out the tenants' own reads.
-func (m *Meter) measure(ctx context.Context, specs []tenant.Spec) error {
-	slots := make(chan struct{}, 2)
+// Pass measures whom it is time for.
+func (m *Meter) Pass(ctx context.Context, age time.Duration) error {
+	specs, err := m.Store.ListUnmeasured(ctx, age, mostMeasured)
+	if err != nil {
+		return fmt.Errorf("list unmeasured tenants: %w", err)
+	}
+	measured := make(chan Measurement, measuredTogether)
+	go m.measure(ctx, specs, measured)
+	var (
+		some   []Measurement
+		failed error
+	)
+	record := func() {
+		if len(some) > 0 {
+			failed = errors.Join(failed, m.Store.RecordUsages(ctx, some))
+		}
+		some = some[:0]
+	}
+	for one := range measured {
+		if some = append(some, one); len(some) == measuredTogether {
+			record()
+		}
+	}
+	record()
+	return failed
+}
+
+// measure reads tenants, some at a time, and closes the channel.
+func (m *Meter) measure(ctx context.Context, specs []tenant.Spec, measured chan<- Measurement) {
+	defer close(measured)
 	var wait sync.WaitGroup
-	for _, spec := range specs {
-		slots <- struct{}{}
+	defer wait.Wait()
+	next := make(chan tenant.Spec)
+	defer close(next)
+	for range measuredAtOnce {
 		wait.Go(func() {
-			defer func() { <-slots }()
-			if err := m.Measure(ctx, spec); err != nil && ctx.Err() == nil {
-				m.Log.WarnContext(ctx, "tenant not measured, next round tries again", "tenant", spec.ID, "error", err)
+			for spec := range next {
+				one, err := m.read(ctx, spec)
+				if err == nil {
+					measured <- one
+				} else if ctx.Err() == nil {
+					m.Log.WarnContext(ctx, "tenant not measured, next round tries again", "tenant", spec.ID, "error", err)
+				}
 			}
 		})
 	}
-	wait.Wait()
-	return nil
+	for _, spec := range specs {
+		if ctx.Err() != nil {
+			return
+		}
+		next <- spec
+	}
+}
+
+func (m *Meter) read(ctx context.Context, spec tenant.Spec) (Measurement, error) {
+	at := time.Now()
+	usage, err := m.Reader.Usage(ctx, spec)
+	return Measurement{spec.ID, at, usage}, err
 }
 
 // Measure measures one tenant now.
 func (m *Meter) Measure(ctx context.Context, spec tenant.Spec) error {
-	at := time.Now()
-	usage, err := m.Reader.Usage(ctx, spec)
+	one, err := m.read(ctx, spec)
 	if err != nil {
 		return err
 	}
-	return m.Store.RecordUsage(ctx, spec.ID, at, usage)
+	return m.Store.RecordUsages(ctx, []Measurement{one})
+}
+
+// search looks for orphans with some tenants, one at a time.
+func (m *Meter) search(ctx context.Context) error {
+	specs, err := m.Store.ListUnsearched(ctx, orphansEvery, orphansMost)
+	if err != nil {
+		return fmt.Errorf("list unsearched tenants: %w", err)
+	}
+	for _, spec := range specs {
+		bytes, err := m.Reader.Orphans(ctx, spec)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			m.Log.WarnContext(ctx, "tenant not searched for orphans, the next turn tries again", "tenant", spec.ID, "error", err)
+			bytes = -1 // so that one that always fails does not keep the others waiting
+		}
+		if err := m.Store.RecordOrphans(ctx, spec.ID, bytes); err != nil {
+			return err
+		}
+	}
+	return nil
 }

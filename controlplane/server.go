@@ -28,6 +28,7 @@ type ServerStore interface {
 	ListServers(ctx context.Context, account string) ([]Server, error)
 	ListStepRuns(ctx context.Context, id tenant.ID, most int) ([]StepRun, error)
 	ListUsage(ctx context.Context, id tenant.ID, since time.Time) ([]UsagePoint, error)
+	ListUsageDays(ctx context.Context, id tenant.ID, since time.Time) ([]UsagePoint, error)
 	FindOrder(ctx context.Context, id tenant.ID) (OrderView, error)
 	FindDomain(ctx context.Context, id tenant.ID) (DomainView, error)
 	RequestDomainCheck(ctx context.Context, id tenant.ID) error
@@ -148,12 +149,38 @@ func (s *Servers) Progress(ctx context.Context, actor Actor, id tenant.ID) ([]St
 	return s.Store.ListStepRuns(ctx, id, 60)
 }
 
-// UsageHistory lists the measurements of the last thirty days.
-func (s *Servers) UsageHistory(ctx context.Context, actor Actor, id tenant.ID) ([]UsagePoint, error) {
-	if _, err := s.Find(ctx, actor, id); err != nil {
-		return nil, err
+// UsageHistory is how the storage of a server has grown.
+type UsageHistory struct {
+	Points []UsagePoint // oldest first: one a day, or one an hour while there are few days
+	Full   int          // in about so many days it is full; 0 when that cannot be said
+}
+
+// fewDays is how many days make no chart yet.
+const fewDays = 3
+
+// UsageHistory gives the measurements of the last thirty days, and what is to be expected.
+func (s *Servers) UsageHistory(ctx context.Context, actor Actor, id tenant.ID) (h UsageHistory, err error) {
+	server, err := s.Find(ctx, actor, id)
+	if err != nil {
+		return h, err
 	}
-	return s.Store.ListUsage(ctx, id, time.Now().Add(-30*24*time.Hour))
+	since := time.Now().Add(-30 * 24 * time.Hour)
+	if h.Points, err = s.Store.ListUsageDays(ctx, id, since); err != nil {
+		return h, err
+	}
+	h.Full, _ = tenant.DaysUntilFull(daysOf(h.Points), server.Quota.StorageBytes)
+	if len(h.Points) < fewDays {
+		h.Points, err = s.Store.ListUsage(ctx, id, since)
+	}
+	return h, err
+}
+
+func daysOf(points []UsagePoint) []tenant.DayUse {
+	days := make([]tenant.DayUse, len(points))
+	for i, p := range points {
+		days[i] = tenant.DayUse{Day: p.At, Bytes: p.DatabaseBytes + p.MediaBytes}
+	}
+	return days
 }
 
 // Order gives the last order of a server.

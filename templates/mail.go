@@ -70,3 +70,13 @@ type MailMemberPassword struct {
 	MatrixID string
 	New      bool // the account was made for them just now
 }
+
+// MailQuota warns that a server nears a limit, or has reached it.
+type MailQuota struct {
+	ServerName  string
+	Kind        string // "storage", "seats"
+	Level       int    // per cent
+	Used, Limit int64  // bytes, or seats
+	PlanURL     string // where more is to be had
+	CleanURL    string // where room can be made
+}

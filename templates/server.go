@@ -55,8 +55,10 @@ type Seats struct{ Used, Limit int }
 // Storage is the measured space. Remote is cached media of other servers, shown apart and not counted.
 type Storage struct {
 	Database, Media, Remote int64
+	Orphans                 int64 // of Media: what the homeserver has forgotten
 	Limit                   int64
 	MeasuredAt              time.Time // zero when never measured
+	FullIn                  int       // in about so many days it is full; 0 when nobody can say
 	History                 []StoragePoint
 }
 

@@ -23,7 +23,7 @@ func (s *Server) dashboardView(r *request) (templates.Dashboard, error) {
 	}
 	return templates.Dashboard{
 		Server: s.serverView(r, r.server), HomeserverURL: s.homeserver(r.server.Host), Conditions: conditionViews(r.server.Conditions),
-		Seats: seatsView(r.server), Storage: storageView(r.server, history), ManagesMembers: manages(r.server),
+		Seats: seatsView(r.server), Storage: storageView(r.server, &history), ManagesMembers: manages(r.server),
 		EventsURL: eventsURL(r.server.ID, viewDashboard) + "&writable=" + strconv.FormatBool(writable(r.server)),
 	}, nil
 }

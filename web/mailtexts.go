@@ -51,6 +51,10 @@ func (m MailTexts) render(content controlplane.MailContent, l *i18n.Locale) (tem
 		})
 	case controlplane.ServerMail:
 		return m.server(c, l)
+	case controlplane.QuotaMail:
+		return templates.QuotaMail(l, m.quota(c.Warning, c.Server))
+	case controlplane.QuotaNotice:
+		return templates.Mail{Text: templates.QuotaNotice(l, m.quota(c.Warning, c.Server))}, nil
 	case controlplane.InviteMail:
 		return templates.InviteMail(l, templates.MailInvite{
 			MailLink: m.link("/invite", c.MailLink), Name: called(c.Server), InvitedBy: c.InvitedBy,
@@ -118,6 +122,18 @@ func (m MailTexts) server(c controlplane.ServerMail, l *i18n.Locale) (templates.
 	default:
 		return templates.Mail{}, fmt.Errorf("no words for %s", c.Which)
 	}
+}
+
+func (m MailTexts) quota(w controlplane.QuotaWarning, server controlplane.Server) templates.MailQuota {
+	page := m.PublicURL + serverPath(server.ID)
+	about := templates.MailQuota{
+		ServerName: string(server.ServerName), Kind: string(w.Kind), Level: int(w.Level), Used: w.Used, Limit: w.Limit,
+		PlanURL: page + "/plan", CleanURL: page + "/media",
+	}
+	if w.Kind == controlplane.QuotaSeats {
+		about.CleanURL = page + "/members"
+	}
+	return about
 }
 
 func (m MailTexts) order(l templates.Locale, c controlplane.ServerMail) templates.MailOrder {

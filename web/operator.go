@@ -86,7 +86,7 @@ func (s *Server) fleetServerPage(r *request, status int, server controlplane.Ser
 	}
 	vm := templates.OperatorServer{
 		Server: s.serverView(r, server), Customer: server.OwnerEmail, CustomerID: server.Account, HomeserverURL: s.homeserver(server.Host),
-		Seats: seatsView(server), Storage: storageView(server, history), Steps: runViews(server, runs, s.Now()), Form: form,
+		Seats: seatsView(server), Storage: storageView(server, &history), Steps: runViews(server, runs, s.Now()), Form: form,
 		Conditions: conditionViews(server.Conditions), FailureDetail: server.FailureText,
 		CanSuspend: server.Status.CanBecome(tenant.Suspended) && server.Status != tenant.Deleting,
 		CanResume:  server.Status == tenant.Suspended,

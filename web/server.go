@@ -116,12 +116,16 @@ func seatsView(server controlplane.Server) templates.Seats {
 	return templates.Seats{Used: server.Usage.Seats, Limit: server.Quota.Seats}
 }
 
-func storageView(server controlplane.Server, history []controlplane.UsagePoint) templates.Storage {
+func storageView(server controlplane.Server, history *controlplane.UsageHistory) templates.Storage {
 	view := templates.Storage{
-		Database: server.Usage.DatabaseBytes, Media: server.Usage.MediaBytes, Limit: server.Quota.StorageBytes,
-		MeasuredAt: moment(server.MeasuredAt),
+		Database: server.Usage.DatabaseBytes, Media: server.Usage.MediaBytes, Remote: server.Usage.RemoteBytes, Orphans: server.Usage.OrphanBytes,
+		Limit: server.Quota.StorageBytes, MeasuredAt: moment(server.MeasuredAt),
 	}
-	for _, point := range history {
+	if history == nil {
+		return view
+	}
+	view.FullIn = history.Full
+	for _, point := range history.Points {
 		view.History = append(view.History, templates.StoragePoint{At: point.At, Database: point.DatabaseBytes, Media: point.MediaBytes})
 	}
 	return view

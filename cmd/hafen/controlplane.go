@@ -128,6 +128,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 		Store: store, Mailbox: keys.Mailbox, Homeservers: prov, Members: store, Recipients: store, Measure: meter.Measure, Log: log,
 	})
 	river.AddWorker(workers, &controlplane.TenantMailWorker{Store: store, Texts: texts})
+	river.AddWorker(workers, &controlplane.QuotaWarningWorker{Store: store, Texts: texts})
 	river.AddWorker(workers, &controlplane.MemberMailWorker{Store: store, Texts: texts})
 	river.AddWorker(workers, &controlplane.CleanWorker{Store: store})
 	sales := subscriptions(s, store, log)

@@ -18,11 +18,13 @@ const serverColumns = `
 	t.first_admin, t.language, t.failure_code, t.failure_detail, nullif(t.retry_at, 'infinity'), t.reconciled >= t.wanted,
 	t.created_at, t.active_at, t.delete_after,
 	seats_used(t.id), t.extra_seats, t.extra_storage_bytes, t.restricted,
-	coalesce(u.database_bytes, 0), coalesce(u.media_bytes, 0), u.measured_at, t.settings, ` + planColumns
+	coalesce(u.database_bytes, 0), coalesce(u.media_bytes, 0), coalesce(u.remote_bytes, 0), least(coalesce(r.bytes, 0), coalesce(u.media_bytes, 0)),
+	u.measured_at, t.settings, ` + planColumns
 
 const serverTables = `
 	from tenants t join accounts a on a.id = t.account_id join plans p on p.id = t.plan_id
 	left join domains d on d.tenant_id = t.id
+	left join orphans r on r.tenant_id = t.id
 	left join lateral (select * from usage where tenant_id = t.id order by measured_at desc limit 1) u on true `
 
 func scanServer(row pgx.CollectableRow) (controlplane.Server, error) {
@@ -35,7 +37,8 @@ func scanServer(row pgx.CollectableRow) (controlplane.Server, error) {
 		&s.ID, &s.Account, &s.OwnerEmail, &s.ServerName, &s.Host, &s.OwnDomain, &s.Engine, &s.Status, &s.SuspendedFor,
 		&s.FirstAdmin, &s.Language, &s.FailureCode, &s.FailureText, &s.RetryAt, &s.Settled,
 		&s.CreatedAt, &s.ActiveAt, &s.DeleteAfter,
-		&s.Usage.Seats, &extra.Seats, &extra.StorageBytes, &s.Restricted, &s.Usage.DatabaseBytes, &s.Usage.MediaBytes, &s.MeasuredAt, &settings,
+		&s.Usage.Seats, &extra.Seats, &extra.StorageBytes, &s.Restricted, &s.Usage.DatabaseBytes, &s.Usage.MediaBytes, &s.Usage.RemoteBytes, &s.Usage.OrphanBytes,
+		&s.MeasuredAt, &settings,
 	}, planFields(&s.Plan)...)...)
 	if err != nil {
 		return s, err
@@ -207,6 +210,22 @@ func (s *Store) ListUsage(ctx context.Context, id tenant.ID, since time.Time) ([
 		err = row.Scan(&p.At, &p.DatabaseBytes, &p.MediaBytes)
 		return p, err
 	}, "list usage")
+}
+
+const listUsageDays = `
+select measured_at, database_bytes, media_bytes from usage_days
+where tenant_id = $1 and day >= ($2::timestamptz at time zone 'UTC')::date order by day`
+
+// ListUsageDays lists the last measurement of each day since a moment, oldest first.
+func (s *Store) ListUsageDays(ctx context.Context, id tenant.ID, since time.Time) ([]controlplane.UsagePoint, error) {
+	rows, err := s.pool.Query(ctx, listUsageDays, id, since)
+	if err != nil {
+		return nil, fmt.Errorf("list the days of %s: %w", id, translate(err))
+	}
+	return collect(rows, func(row pgx.CollectableRow) (p controlplane.UsagePoint, err error) {
+		err = row.Scan(&p.At, &p.DatabaseBytes, &p.MediaBytes)
+		return p, err
+	}, "list days")
 }
 
 var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)

@@ -2,6 +2,7 @@ package gallery
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -60,6 +61,15 @@ func mails(l *i18n.Locale) []sampleMail {
 			MailLink: account, Name: "Werft Nordstrand", MatrixID: "@ida:werft.example", New: true,
 		}))},
 		{"server-deleted", must(templates.ServerDeletedMail(l, server))},
+	}
+	for _, quota := range []templates.MailQuota{
+		{Kind: "storage", Level: 80, Used: 41 * gigabyte, Limit: 50 * gigabyte, CleanURL: server.ServerURL + "/media"},
+		{Kind: "storage", Level: 100, Used: 50 * gigabyte, Limit: 50 * gigabyte, CleanURL: server.ServerURL + "/media"},
+		{Kind: "seats", Level: 90, Used: 18, Limit: 20, CleanURL: server.ServerURL + "/members"},
+		{Kind: "seats", Level: 100, Used: 20, Limit: 20, CleanURL: server.ServerURL + "/members"},
+	} {
+		quota.ServerName, quota.PlanURL = server.ServerName, server.ServerURL+"/plan"
+		list = append(list, sampleMail{fmt.Sprintf("quota-%s-%d", quota.Kind, quota.Level), must(templates.QuotaMail(l, quota))})
 	}
 	return append(list, securityMails(l)...)
 }
