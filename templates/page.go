@@ -1,6 +1,10 @@
 package templates
 
-import "hafen/templates/i18n"
+import (
+	"strings"
+
+	"hafen/templates/i18n"
+)
 
 // Locale chooses words and number formats; see package i18n.
 type Locale = *i18n.Locale
@@ -67,6 +71,18 @@ type Problem struct {
 type Form struct {
 	Values map[string]string
 	Errors map[string]Problem
+	// PlanURL is where a server gets more of what a form was refused for; "" on pages of no server.
+	PlanURL string
+}
+
+// refusedForSeats reports whether more seats would mend what is wrong.
+func (f Form) refusedForSeats() bool {
+	for _, p := range f.Errors {
+		if strings.HasPrefix(p.Code, "seats.") {
+			return f.PlanURL != ""
+		}
+	}
+	return false
 }
 
 // Value is what was typed into field, or "".

@@ -2,6 +2,7 @@ package templates
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"hafen/templates/i18n"
@@ -103,5 +104,21 @@ func TestCodeNobodyKnowsHasWords(t *testing.T) {
 	}
 	if got := failureText(l, Failure{Status: 404, Code: "tenant.unknown"}); got != l.Error("tenant.unknown", nil) {
 		t.Errorf("got %q", got)
+	}
+}
+
+// Whoever is refused a seat is led to more of them.
+func TestARefusedSeatLeadsToMore(t *testing.T) {
+	t.Parallel()
+	l := i18n.For("en")
+	for code, want := range map[string]bool{"seats.full": true, "seats.too_few": true, "email.invalid": false} {
+		form := Form{Errors: map[string]Problem{"": {Code: code}}, PlanURL: "/servers/t7k2m9/plan"}
+		var html strings.Builder
+		if err := summary(l, form, nil).Render(t.Context(), &html); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(html.String(), `href="/servers/t7k2m9/plan"`); got != want {
+			t.Errorf("%s: %s", code, html.String())
+		}
 	}
 }

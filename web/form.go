@@ -80,7 +80,11 @@ func (r *request) form(keep ...string) (input, error) {
 	if err := checkValues(values); err != nil {
 		return input{}, err
 	}
-	return input{values: values, form: filled(values, keep)}, nil
+	in := input{values: values, form: filled(values, keep)}
+	if r.server.ID != "" {
+		in.form.PlanURL = serverPath(r.server.ID) + "/plan"
+	}
+	return in, nil
 }
 
 // parse reads a body that must be a form, whatever the route does with it.
