@@ -109,12 +109,6 @@ func (r refusal) body(host string) []byte {
 	return encode(body)
 }
 
-// uploadLimit is how large an upload may be, which the edge alone knows (spec, "Content repository", m.upload.size): apps refuse
-// to send more, with a sentence of their own. The homeserver would tell its own bound, which is far above any plan's.
-func uploadLimit(route tenant.Route) []byte {
-	return encode(map[string]int64{"m.upload.size": route.UploadBytes})
-}
-
 func encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -65,9 +65,6 @@ func (e *Edge) serveMatrix(w http.ResponseWriter, r *http.Request, s site, t tar
 	case t.registration:
 		e.refuse(w, r, noRegistration)
 		return
-	case t.limits && !writes(r.Method):
-		answer(w, http.StatusOK, uploadLimit(s.route))
-		return
 	}
 	if !s.tenant.enter(maxInFlight) {
 		e.refuse(w, r, tooManyRequests)

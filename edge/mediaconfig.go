@@ -11,7 +11,8 @@ import (
 )
 
 // Matrix spec, "GET /_matrix/client/v1/media/config": the field by which clients see beforehand that a file is too large. The
-// homeserver knows only its own bound, which is the same for every plan.
+// homeserver knows only its own bound, which is the same for every plan. It is asked all the same, for it knows its members: how
+// full a server is, is nobody else's business.
 const uploadSize = "m.upload.size"
 
 // asksConfig reports whether a request asks how large an upload may be.

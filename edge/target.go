@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -26,7 +25,6 @@ type target struct {
 
 	registration bool // creates an account, or prepares to
 	upload       bool // stores media when sent with a writing method
-	limits       bool // asks how large an upload may be
 	sync         bool // waits for events, and changes nothing; sliding sync does so with POST
 
 	names endpoint // of the Matrix interface; nil where there is no version
@@ -98,13 +96,13 @@ func (t target) matrix(segments []string) (target, bool) {
 	t.names = names
 	switch {
 	case t.api == mediaAPI:
-		t.upload, t.limits = true, names.config("config")
+		t.upload = true
 	case t.api == clientAPI && names.has("register"):
 		t.registration = true
 	case t.api == clientAPI && names.sync():
 		t.sync = true
 	case t.api == clientAPI && names.has("media"):
-		t.upload, t.limits = true, names.config("media", "config")
+		t.upload = true
 	case t.api == clientAPI && names.has("admin"):
 		// Only whois is for members themselves (spec, "Server Administration"); what else may appear here would let a
 		// tenant's administrator go round Hafen's own count of seats.
@@ -127,11 +125,6 @@ func (e endpoint) has(name string) bool {
 // sync is literal: a spelling that is not recognised costs a client a repetition, at a restart.
 func (e endpoint) sync() bool {
 	return len(e) == 2 && e[1] == "sync" || len(e) == 3 && e[0] == "unstable" && e[2] == "sync"
-}
-
-// config is literal: of what is not recognised the homeserver tells a limit that is too high.
-func (e endpoint) config(names ...string) bool {
-	return slices.Equal(e[1:], names) || e[0] == "unstable" && len(e) > 2 && slices.Equal(e[2:], names)
 }
 
 func (e endpoint) whois() bool {
