@@ -77,7 +77,7 @@ func bench(ctx context.Context, e extent, out string) error {
 // measureUnderBase is everything that one trial installation tells: orders, and with their servers still there the idle
 // Hafen and its second start.
 func measureUnderBase(b *bed, e extent, r *report) {
-	if e.orders+e.members+e.tenants+e.restarts == 0 {
+	if e.orders+e.members+e.tenants+e.restarts == 0 && !e.neighbour {
 		return
 	}
 	h := hafentest.New(b, hafentest.Env("HAFEN_TEMPLATES=true"))

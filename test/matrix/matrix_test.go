@@ -38,6 +38,8 @@ func TestHafen(t *testing.T) {
 		"people talk":             {testTalk, both},
 		"servers federate":        {testFederation, light}, // with one of the other kind
 		"quotas hold":             {testQuota, both},
+		"uploads stop at it":      {testParallelUploads, both},
+		"a server is restricted":  {testRestricted, both},
 		"members come and go":     {testMembers, both},
 		"a server is suspended":   {testSuspension, light},
 		"a server is deleted":     {testDeletion, both},

@@ -27,9 +27,15 @@ insert into plans (id, slug, name, price_cents, currency, vat_rate, seats, stora
 select $2, $2, 'Narrow', price_cents, currency, vat_rate, seats, storage_bytes, $1, federation, memory_bytes, cpu_millis,
 	pids, database_connections, 9 from plans where id = 'basic'`
 
+// narrow orders a server of a plan of its own, with uploads of 1 MiB.
+func (p port) narrow(t *testing.T, name string) hafentest.Server {
+	t.Helper()
+	p.Exec(insertPlan, mebibyte, p.name(name))
+	return p.order(t, p.name(name), name)[0]
+}
+
 func testQuota(t *testing.T, p port) {
-	p.Exec(insertPlan, mebibyte, p.name("narrow"))
-	server := p.order(t, p.name("narrow"), "narrow")[0]
+	server := p.narrow(t, "narrow")
 	server.AddMember("emil")
 	emil := enter(t, p.Hafen, server, "emil")
 	room := emil.open(false, "")
@@ -145,7 +151,7 @@ func (p port) awaitCondition(t *testing.T, s hafentest.Server, code string) {
 // setStorage changes what the plan holds and has the operator apply it, then waits until the edge must know.
 func (p port) setStorage(t *testing.T, s hafentest.Server, bytes int64) {
 	t.Helper()
-	p.Exec(`update plans set storage_bytes = $1 where id = $2`, bytes, p.name("narrow"))
+	p.Exec(`update plans set storage_bytes = $1 where id = (select plan_id from tenants where id = $2)`, bytes, s.ID)
 	act(p.operator, s, console, "retry", nil)
 	p.Await(patience, "route", func() error {
 		if got := hafentest.Query[int64](p.Hafen, `select storage_bytes from routes where tenant_id = $1`, s.ID); got != bytes {
