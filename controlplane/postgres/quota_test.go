@@ -230,3 +230,36 @@ func TestTheLedgerIsOnlyAddedTo(t *testing.T) {
 		t.Errorf("%d tenants are to be searched again", len(unsearched))
 	}
 }
+
+// The chart shows hours while there are few days, then days; and with days comes what is to be expected.
+func TestUsageHistory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	w.exec(`update plans set storage_bytes = $1 where id = 'basic'`, 20*gb)
+	servers := controlplane.NewServers(controlplane.ServersConfig{Store: w.store})
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	day := func(ago int, bytes int64) {
+		for _, hour := range []time.Duration{0, 5 * time.Minute} { // two, so that the last stands for the day
+			w.must(w.store.RecordUsage(w.ctx, id, today.AddDate(0, 0, -ago).Add(-2*time.Hour).Add(hour), tenant.Usage{MediaBytes: bytes}))
+		}
+		w.must(w.store.RecordUsage(w.ctx, id, today.AddDate(0, 0, -ago).Add(-5*time.Hour), tenant.Usage{MediaBytes: 1}))
+	}
+	history := func() controlplane.UsageHistory {
+		t.Helper()
+		h, err := servers.UsageHistory(w.ctx, w.anna, id)
+		w.must(err)
+		return h
+	}
+	day(1, 12*gb)
+	day(0, 13*gb)
+	if h := history(); len(h.Points) != 4 || h.Full != 0 {
+		t.Fatalf("of two days: %+v", h)
+	}
+	day(2, 11*gb)
+	day(3, 10*gb)
+	day(31, 1)
+	if h := history(); len(h.Points) != 4 || h.Points[0].MediaBytes != 10*gb || h.Points[3].MediaBytes != 13*gb || h.Full != 7 {
+		t.Fatalf("of four days: %+v", h)
+	}
+}
