@@ -142,7 +142,12 @@ func runEdge(b *bed, dir, socket string, certificate tenant.Certificate) string 
 	ctx, stop := context.WithCancel(b.ctx)
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
-	b.Cleanup(func() { stop(); <-done })
+	b.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			b.Errorf("the edge: %v", err)
+		}
+	})
 	<-e.Ready()
 	return l.Addr().String()
 }
