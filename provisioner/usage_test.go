@@ -3,6 +3,7 @@ package provisioner_test
 import (
 	"bytes"
 	"context"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -146,4 +147,56 @@ create table public.mediaapi_thumbnail (media_id text, media_origin text, file_s
 insert into public.mediaapi_media_repository
 	select 'm' || h, o, h, 100000 from (values ('abkept', '@NAME@'), ('abboth', '@NAME@'), ('abaway', 'example.org'), ('abboth', 'example.org')) v(h, o);
 insert into public.mediaapi_thumbnail values ('mabaway', 'example.org', 100000), ('mabboth', 'example.org', 100000), ('mabkept', '@NAME@', 100000)`,
+}
+
+// The same on real servers, whose files and tables are as they make them.
+func TestRealMediaIsToldApart(t *testing.T) {
+	t.Parallel()
+	around := newSurroundings(t)
+	for _, e := range engines {
+		t.Run(e.image, func(t *testing.T) {
+			t.Parallel()
+			spec := e.spec(t, around.site)
+			spec.Number = <-around.numbers
+			spec.Settings.Federation = tenant.FederationOpen
+			around.converge(t, t.Context(), spec)
+			server, err := around.Server(t.Context(), spec)
+			must(t, err)
+			must(t, server.Create(t.Context(), homeserver.NewAccount{Localpart: "bert", Password: "long enough"}))
+			bert := around.person(spec)
+			bert.Address = "2001:db8::1" // Synapse wants to know
+			bert.Localpart = "bert"
+			if !bert.LogIn(t, "long enough") {
+				t.Fatal("cannot log in")
+			}
+			const size = 300_000
+			if answer := bert.Send(t, http.MethodPost, "/_matrix/media/v3/upload", "application/octet-stream", bytes.Repeat([]byte("hafen!"), size/6)); answer.Status != http.StatusOK {
+				t.Fatalf("upload: %d %s", answer.Status, answer.Raw)
+			}
+			if answer := bert.Ask(t, http.MethodGet, "/_matrix/client/v1/media/download/"+partner+"/abc", nil); answer.Status != http.StatusOK {
+				t.Fatalf("a file from elsewhere: %d %s", answer.Status, answer.Raw)
+			}
+			usage, err := around.Usage(t.Context(), spec)
+			must(t, err)
+			if away := int64(len(remoteFile)); usage.RemoteBytes < away || usage.RemoteBytes > away+8<<10 || usage.MediaBytes < size || usage.MediaBytes > size+16<<10 {
+				t.Errorf("%+v, with %d bytes of its own and %d from elsewhere", usage, size, away)
+			}
+
+			// An hour passes; one file is left that nobody knows.
+			media := filepath.Join(around.config.DataDir, "tenants", string(spec.ID), "data", "media")
+			then := time.Now().Add(-time.Hour)
+			orphan := filepath.Join(media, filepath.FromSlash(mediaTrees[spec.Engine].orphan))
+			must(t, os.MkdirAll(filepath.Dir(orphan), 0o700))
+			must(t, os.WriteFile(orphan, bytes.Repeat([]byte("x"), 4096), 0o600))
+			must(t, filepath.WalkDir(media, func(path string, entry fs.DirEntry, err error) error {
+				if err == nil && entry.Type().IsRegular() {
+					err = os.Chtimes(path, then, then)
+				}
+				return err
+			}))
+			if orphans, err := around.Orphans(t.Context(), spec); err != nil || orphans != 4096 {
+				t.Errorf("%d bytes of orphans, %v", orphans, err)
+			}
+		})
+	}
 }
