@@ -230,7 +230,7 @@ func mediaStorage(l Locale, vm MediaFrame) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = storageSentence(l, vm.Storage, vm.Server.ID).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = storageSentence(l, vm.Storage, vm.Server).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -233,7 +233,7 @@ func (p port) leftovers(t *testing.T, s hafentest.Server) (left []string) {
 			left = append(left, table)
 		}
 	}
-	for _, table := range []string{"routes", "secrets", "members", "operations", "usage", "conditions", "reserved_names", "domains", "tokens"} {
+	for _, table := range []string{"routes", "secrets", "members", "operations", "usage", "usage_days", "orphans", "quota_levels", "quota_warnings", "conditions", "reserved_names", "domains", "tokens"} {
 		if n := hafentest.Query[int](p.Hafen, "select count(*) from "+table+" where tenant_id = $1", s.ID); n > 0 {
 			left = append(left, fmt.Sprintf("%d %s", n, table))
 		}
