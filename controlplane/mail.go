@@ -165,9 +165,16 @@ type OutboxMail struct {
 	ID int64
 	Mail
 	MessageID string // the same at every attempt, without angle brackets
+	File      *MailFile
 	CreatedAt time.Time
 	SentAt    *time.Time
 	Failure   string // why it was given up
+}
+
+// MailFile is a PDF that goes with a mail.
+type MailFile struct {
+	Name    string
+	Content []byte
 }
 
 // MailSender hands a mail to a mail server. An error that is a [MailRefused] is for good.

@@ -43,6 +43,12 @@ func (d Document) TypeCode() string {
 	return "380"
 }
 
+// FileName is what a document is called on somebody's disk.
+func (d Document) FileName() string {
+	name := map[string]string{"invoice.de": "Rechnung", "credit_note.de": "Stornorechnung", "invoice.en": "Invoice", "credit_note.en": "Cancellation"}
+	return name[string(d.Kind)+"."+d.Language] + "-" + d.Number + ".pdf"
+}
+
 // PaymentMeans is BT-81 (UNTDID 4461): a SEPA credit transfer.
 const PaymentMeans = "58"
 

@@ -8,12 +8,18 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"hafen/controlplane"
+	"hafen/controlplane/billing"
 	"hafen/tenant"
 )
 
 var _ controlplane.Outbox = (*Store)(nil)
 
-const insertMail = `insert into mails (recipient, subject, text, html) values ($1, $2, $3, $4) returning id`
+const (
+	insertMail     = `insert into mails (recipient, subject, text, html) values ($1, $2, $3, $4) returning id`
+	insertMailOnce = `
+insert into mails (recipient, subject, text, html, once, invoice_id) values ($1, $2, $3, $4, $5, nullif($6, '')::uuid)
+on conflict (once) do nothing returning id`
+)
 
 // queueMail puts a mail into the outbox with the job that sends it: both exist if and only if tx commits.
 func (s *Store) queueMail(ctx context.Context, tx pgx.Tx, m controlplane.Mail) error {
@@ -44,7 +50,9 @@ func (s *Store) QueueAccountMail(ctx context.Context, args controlplane.AccountM
 const (
 	mailColumns = `id, recipient, subject, text, html, message_id::text, created_at, sent_at, failure`
 	findMail    = `select ` + mailColumns + ` from mails where id = $1`
-	listMails   = `select ` + mailColumns + ` from mails order by id desc limit $1`
+	findFile    = `
+select i.number, i.kind, i.language, i.pdf from mails m join invoices i on i.id = m.invoice_id where m.id = $1 and i.pdf is not null`
+	listMails = `select ` + mailColumns + ` from mails order by id desc limit $1`
 )
 
 func scanMail(row pgx.CollectableRow) (controlplane.OutboxMail, error) {
@@ -65,7 +73,25 @@ func (s *Store) FindMail(ctx context.Context, id int64) (controlplane.OutboxMail
 	if err != nil {
 		return m, fmt.Errorf("find mail %d: %w", id, translate(err))
 	}
-	return m, nil
+	m.File, err = s.findMailFile(ctx, id)
+	return m, err
+}
+
+// findMailFile gives the invoice that goes with a mail, nil when none does.
+func (s *Store) findMailFile(ctx context.Context, id int64) (*controlplane.MailFile, error) {
+	var (
+		d    billing.Document
+		file controlplane.MailFile
+	)
+	err := s.pool.QueryRow(ctx, findFile, id).Scan(&d.Number, &d.Kind, &d.Language, &file.Content)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the file of mail %d: %w", id, translate(err))
+	}
+	file.Name = d.FileName()
+	return &file, nil
 }
 
 // ListMails implements controlplane.Outbox.
@@ -97,4 +123,19 @@ func (s *Store) FinishMail(ctx context.Context, id int64, failure string) error 
 // AddMail puts a mail into the outbox.
 func (s *Store) AddMail(ctx context.Context, m controlplane.Mail) error {
 	return s.inTx(ctx, "queue a mail", func(tx pgx.Tx) error { return s.queueMail(ctx, tx, m) })
+}
+
+// AddMailOnce puts a mail into the outbox, unless one with this name was put there before.
+func (s *Store) AddMailOnce(ctx context.Context, name, invoice string, m controlplane.Mail) error {
+	return s.inTx(ctx, "queue a mail", func(tx pgx.Tx) error {
+		var id int64
+		err := tx.QueryRow(ctx, insertMailOnce, m.To, m.Subject, m.Text, m.HTML, name, invoice).Scan(&id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return s.enqueue(ctx, tx, controlplane.MailArgs{ID: id}, nil)
+	})
 }

@@ -14,6 +14,9 @@ import (
 // Transition moves a tenant in the status table, with job and audit entry.
 func (s *Store) Transition(ctx context.Context, t controlplane.Transition) error {
 	return s.inTx(ctx, "move tenant", func(tx pgx.Tx) error {
+		if err := s.refuseUnpaid(ctx, tx, t); err != nil {
+			return err
+		}
 		to, err := s.move(ctx, tx, t)
 		if err != nil {
 			return err
@@ -32,6 +35,20 @@ func (s *Store) Transition(ctx context.Context, t controlplane.Transition) error
 		}
 		return s.audit(ctx, tx, t.Actor, t.Action, t.Tenant, detail)
 	})
+}
+
+const deletedUnpaid = `select exists (select from subscriptions where tenant_id = $1 and stage = 'deleted')`
+
+// refuseUnpaid keeps a customer from taking a deletion back that only paying does.
+func (s *Store) refuseUnpaid(ctx context.Context, tx pgx.Tx, t controlplane.Transition) error {
+	if !t.Back || t.Actor.Operator {
+		return nil
+	}
+	var unpaid bool
+	if err := tx.QueryRow(ctx, deletedUnpaid, t.Tenant).Scan(&unpaid); err != nil || !unpaid {
+		return err
+	}
+	return &tenant.Fault{Kind: tenant.PaymentRequired, Code: "billing.unpaid"}
 }
 
 // occasion is the mail a transition is worth that led to a status; "" for none.

@@ -6,6 +6,7 @@
 package smtp
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -118,6 +119,12 @@ func (s *Sender) message(m controlplane.OutboxMail) (*gomail.Msg, error) {
 	message.SetBodyString(gomail.TypeTextPlain, m.Text)
 	if m.HTML != "" {
 		message.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
+	}
+	if m.File != nil {
+		err := message.AttachReader(m.File.Name, bytes.NewReader(m.File.Content), gomail.WithFileContentType("application/pdf"))
+		if err != nil {
+			return nil, fmt.Errorf("attach %s: %w", m.File.Name, err)
+		}
 	}
 	return message, nil
 }

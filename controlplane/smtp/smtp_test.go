@@ -2,6 +2,7 @@ package smtp_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"mime"
@@ -251,5 +252,37 @@ func TestBadConfigurations(t *testing.T) {
 		if _, err := smtp.New(config); err == nil {
 			t.Errorf("%s: taken", name)
 		}
+	}
+}
+
+func TestAFileGoesWithAMail(t *testing.T) {
+	t.Parallel()
+	s := smtptest.New(t, smtptest.Config{})
+	m := sample
+	m.File = &controlplane.MailFile{Name: "Rechnung-2026-000001.pdf", Content: []byte("%PDF-1.3 \x00\xff and so on")}
+	if err := sender(t, s, nil).Send(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	message, err := mail.ReadMessage(strings.NewReader(s.Mails()[0].Data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind, parameters, err := mime.ParseMediaType(message.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/mixed" {
+		t.Fatalf("content type %s, %v", kind, err)
+	}
+	for reader := multipart.NewReader(message.Body, parameters["boundary"]); ; {
+		part, err := reader.NextPart()
+		if err != nil {
+			t.Fatalf("no file among the parts: %v", err)
+		}
+		if part.FileName() != m.File.Name {
+			continue
+		}
+		content, err := io.ReadAll(base64.NewDecoder(base64.StdEncoding, part))
+		if err != nil || string(content) != string(m.File.Content) || !strings.HasPrefix(part.Header.Get("Content-Type"), "application/pdf") {
+			t.Fatalf("%q as %s: %v", content, part.Header.Get("Content-Type"), err)
+		}
+		return
 	}
 }
