@@ -11,7 +11,9 @@ type Dashboard struct {
 	Storage       Storage
 	// ManagesMembers says that whoever looks may add some, and that the server can take them.
 	ManagesMembers bool
-	EventsURL      string
+	// AskAddress says that nobody has said yet who pays, to whoever may say it.
+	AskAddress bool
+	EventsURL  string
 }
 
 // ServerDelete is /servers/{id}/delete. Field: name (the server name, typed);

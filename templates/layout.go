@@ -23,6 +23,7 @@ func navigation(l Locale, access Access) []entry {
 			{"/operator", l.T("nav.operator.servers"), "operator"},
 			{"/operator/orders", l.T("nav.operator.orders"), "orders"},
 			{"/operator/plans", l.T("sale.title"), "sale"},
+			{"/operator/invoices", l.T("nav.operator.invoices"), "invoices"},
 			{"/operator/accounts", l.T("nav.operator.accounts"), "accounts"},
 			{"/operator/audit", l.T("nav.operator.audit"), "audit"},
 		}

@@ -80,3 +80,30 @@ type MailQuota struct {
 	PlanURL     string // where more is to be had
 	CleanURL    string // where room can be made
 }
+
+// MailBill is about one bill: that it was issued, paid, or taken back.
+type MailBill struct {
+	Which      string // "issued", "paid", "void"
+	Number     string
+	Other      string // number of the invoice that is taken back
+	ServerName string
+	Amount     int64
+	Currency   string
+	Due        time.Time
+	Open       bool // money is awaited
+	Recipient  string
+	IBAN, BIC  string
+	URL        string
+}
+
+// MailDunning tells of a stage of dunning.
+type MailDunning struct {
+	Stage      string
+	Number     string
+	ServerName string
+	Amount     int64
+	Currency   string
+	Due        time.Time
+	DeleteAt   time.Time
+	URL        string
+}

@@ -60,6 +60,7 @@ type OperatorServer struct {
 	// ProveFirst is where the deletion leads before its form is shown: somebody has to prove that it is still them.
 	ProveFirst string
 	CustomerID string // of the account page
+	Dunning    Dunning
 	Form       Form
 }
 

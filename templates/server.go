@@ -32,6 +32,8 @@ type Server struct {
 	Stuck bool
 	// Pages names the pages of it that whoever looks may open (PageRooms, ...).
 	Pages []string
+	// Owed is what was not paid in time, nil when all is well.
+	Owed *Owed
 	// DeleteAt is when the data goes for good, while deleting.
 	DeleteAt time.Time
 }

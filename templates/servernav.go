@@ -12,6 +12,7 @@ const (
 	PageSettings   = "settings"
 	PageColleagues = "colleagues"
 	PagePlan       = "plan"
+	PageBills      = "bills"
 	PageReady      = "ready"
 	PageDomain     = "domain"
 	PageDelete     = "delete"
@@ -28,6 +29,7 @@ func serverPages(l Locale) []entry {
 		{"/settings", l.T("server.nav.settings"), PageSettings},
 		{"/colleagues", l.T("server.nav.colleagues"), PageColleagues},
 		{"/plan", l.T("plan.word"), PagePlan},
+		{"/bills", l.T("server.nav.bills"), PageBills},
 		{"/ready", l.T("server.nav.ready"), PageReady},
 		{"/domain", l.T("server.nav.domain"), PageDomain},
 		{"/delete", l.T("server.nav.delete"), PageDelete},
@@ -49,7 +51,7 @@ func serverNavigation(l Locale, s Server) []entry {
 // sensible reports whether a page has something to show in the server's status.
 func sensible(s Server, page string) bool {
 	switch page {
-	case PageOverview:
+	case PageOverview, PageBills:
 		return true
 	case PageDomain:
 		return s.OwnDomain

@@ -110,7 +110,10 @@ func (s *Server) loadServer(r *request, needed controlplane.Permission) (bool, e
 	if !r.server.Role.May(needed) {
 		return false, &tenant.Fault{Kind: tenant.Forbidden, Code: "role.forbidden"}
 	}
-	return true, nil
+	if r.safe() && !r.route.nature.has(fragment|stream|download) { // what has a head has the banner in it
+		r.owed, err = s.Invoices.Owed(r.ctx(), id)
+	}
+	return err == nil, err
 }
 
 // askToLogIn leads a visitor to the login and, from a page, back again.

@@ -23,6 +23,7 @@ type scene struct {
 	order                     string    // of that server
 	colleagues                map[controlplane.Role]controlplane.Account
 	invite, imported, preview string
+	bill                      string
 }
 
 // employ gives Anna's server a colleague in each role, again where a request has ended one.
@@ -50,6 +51,7 @@ func newScene(t *testing.T, changes ...change) *scene {
 	s.employ()
 	s.invitesAndImports()
 	s.furnish()
+	s.bill = s.billed(s.server, 1)
 	w.must(w.pool.QueryRow(w.Context(), `select id::text from orders where tenant_id = $1`, s.server).Scan(&s.order))
 	w.must(w.store.AddMail(w.Context(), controlplane.Mail{To: "anna@example.org", MailText: controlplane.MailText{Subject: "s", Text: "t", HTML: "<p>h</p>"}}))
 	return s
@@ -77,7 +79,7 @@ func (s *scene) path(route route, b *browser) string {
 	s.exec(`update invites set withdrawn_at = null`) // somebody before may have withdrawn it
 	mail := s.count(`select max(id)::int from mails`)
 	return strings.NewReplacer(
-		":id", string(s.server), ":localpart", "anna", ":invite", s.invite, ":import", s.imported, ":preview", s.preview, ":session", orElse(b.session, "00000000-0000-4000-8000-000000000000"),
+		":id", string(s.server), ":localpart", "anna", ":bill", s.bill, ":invite", s.invite, ":import", s.imported, ":preview", s.preview, ":session", orElse(b.session, "00000000-0000-4000-8000-000000000000"),
 		":order", s.order, ":account", s.anna.ID, ":slug", "basic", ":code", "SCENE", ":passkey", "00000000-0000-4000-8000-000000000000", ":mail", itoa(mail), ":server", string(s.server),
 		":colleague", s.colleagues[controlplane.Billing].ID, ":room", "%21r%3Awerft.hafen.test", ":media", "file1", ":notice", anyNotice, "*", strings.TrimPrefix(assetURLs.CSS, "/assets/"),
 	).Replace(route.path)

@@ -21,8 +21,13 @@ func (s *Server) dashboardView(r *request) (templates.Dashboard, error) {
 	if err != nil {
 		return templates.Dashboard{}, err
 	}
+	ask, err := s.askAddress(r)
+	if err != nil {
+		return templates.Dashboard{}, err
+	}
 	return templates.Dashboard{
-		Server: s.serverView(r, r.server), HomeserverURL: s.homeserver(r.server.Host), Conditions: conditionViews(r.server.Conditions),
+		AskAddress: ask,
+		Server:     s.serverView(r, r.server), HomeserverURL: s.homeserver(r.server.Host), Conditions: conditionViews(r.server.Conditions),
 		Seats: seatsView(r.server), Storage: storageView(r.server, &history), ManagesMembers: manages(r.server),
 		EventsURL: eventsURL(r.server.ID, viewDashboard) + "&writable=" + strconv.FormatBool(writable(r.server)),
 	}, nil

@@ -86,6 +86,10 @@ const (
 	flashAddonSaved      flash = "addon_saved"
 	flashCouponSaved     flash = "coupon_saved"
 	flashCouponWithdrawn flash = "coupon_withdrawn"
+	flashInvoicePaid     flash = "invoice_paid"
+	flashInvoiceVoided   flash = "invoice_voided"
+	flashBillingSaved    flash = "billing_saved"
+	flashDunningPaused   flash = "dunning_paused"
 )
 
 var tones = map[flash]templates.Tone{
@@ -113,6 +117,7 @@ var tones = map[flash]templates.Tone{
 	flashSaleShown: templates.ToneGood, flashOwnSaved: templates.ToneGood, flashOwnWithdrawn: templates.ToneNeutral,
 	flashServersMoved: templates.ToneGood, flashAddonSaved: templates.ToneGood, flashCouponSaved: templates.ToneGood,
 	flashCouponWithdrawn: templates.ToneNeutral,
+	flashInvoicePaid:     templates.ToneGood, flashInvoiceVoided: templates.ToneWarn, flashBillingSaved: templates.ToneGood, flashDunningPaused: templates.ToneInfo,
 }
 
 // done leads on and leaves a message for the next page.

@@ -17,6 +17,7 @@ import (
 
 	"hafen/controlplane"
 	"hafen/controlplane/billing"
+	"hafen/controlplane/billing/pdf"
 	"hafen/controlplane/postgres"
 	"hafen/internal/pgtest"
 	"hafen/tenant"
@@ -81,6 +82,8 @@ func newWorld(t *testing.T, changes ...change) *world {
 		Invites:    controlplane.NewInvites(controlplane.InvitesConfig{Store: store, Mailbox: unsealed{}, Texts: w.texts, Wait: 50 * time.Millisecond}),
 		Imports:    controlplane.NewImports(controlplane.ImportsConfig{Store: store, Mailbox: unsealed{}}),
 		Operators:  controlplane.NewOperators(controlplane.OperatorsConfig{Store: store, Servers: servers}),
+		Invoices:   controlplane.NewInvoices(controlplane.InvoicesConfig{Store: store, Printer: pdf.Printer{}}),
+		Books:      controlplane.NewBookkeeping(controlplane.BookkeepingConfig{Store: store}),
 		Base:       testBase, PublicURL: "https://" + testHost, Trial: true, Mails: store,
 		Engines: engines,
 		Log:     slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

@@ -55,6 +55,10 @@ func (m MailTexts) render(content controlplane.MailContent, l *i18n.Locale) (tem
 		return templates.QuotaMail(l, m.quota(c.Warning, c.Server))
 	case controlplane.QuotaNotice:
 		return templates.Mail{Text: templates.QuotaNotice(l, m.quota(c.Warning, c.Server))}, nil
+	case controlplane.InvoiceLetter:
+		return m.bill(c, l)
+	case controlplane.DunningMail:
+		return m.dunning(c, l)
 	case controlplane.InviteMail:
 		return templates.InviteMail(l, templates.MailInvite{
 			MailLink: m.link("/invite", c.MailLink), Name: called(c.Server), InvitedBy: c.InvitedBy,

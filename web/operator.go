@@ -94,6 +94,9 @@ func (s *Server) fleetServerPage(r *request, status int, server controlplane.Ser
 		CanDelete:  server.Status.CanBecome(tenant.Deleting),
 		ProveFirst: s.proveFirst(r, fleetPath(server.ID)),
 	}
+	if vm.Dunning, err = s.dunningView(r, server.ID); err != nil {
+		return err
+	}
 	for _, entry := range entries {
 		vm.Events = append(vm.Events, eventView(entry))
 	}

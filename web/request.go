@@ -21,6 +21,7 @@ type request struct {
 	route   route
 	session *controlplane.Session // nil for visitors
 	server  controlplane.Server   // set for routes about one server
+	owed    controlplane.Owed     // of that server
 	locale  templates.Locale
 }
 

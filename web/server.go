@@ -89,6 +89,9 @@ func (s *Server) serverView(r *request, server controlplane.Server) templates.Se
 		Plan: planView(r.locale.Code(), server.Plan), CreatedAt: server.CreatedAt, OwnDomain: server.OwnDomain, Failure: server.FailureCode, Stuck: stuck(server),
 		DeleteAt: moment(server.DeleteAfter), Pages: s.pagesOf(server),
 	}
+	if server.ID == r.server.ID {
+		view.Owed = owedView(r.owed, server)
+	}
 	view.Plan.Engine = string(server.Engine)
 	view.Engine = s.engineView(server.Engine)
 	if server.Status == tenant.Suspended {

@@ -25,6 +25,7 @@ var serverPages = []serverPage{
 	{templates.PageSettings, controlplane.See, nil},
 	{templates.PageColleagues, controlplane.ManageColleagues, nil},
 	{templates.PagePlan, controlplane.ManageBilling, nil},
+	{templates.PageBills, controlplane.ManageBilling, nil},
 	{templates.PageReady, controlplane.See, nil},
 	{templates.PageDomain, controlplane.See, nil},
 	{templates.PageDelete, controlplane.DeleteServer, nil},

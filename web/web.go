@@ -36,6 +36,8 @@ type Config struct {
 	// Subscriptions is what servers cost.
 	Subscriptions *controlplane.Subscriptions
 	Base          tenant.Domain // names below it are ready at once
+	Invoices      *controlplane.Invoices
+	Books         *controlplane.Bookkeeping
 	// PublicURL is where browsers find the dashboard: "https://hafen.example.org". Requests for another host are refused.
 	PublicURL string
 	// What a server holds, and words to its members.

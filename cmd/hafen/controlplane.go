@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"hafen/controlplane"
+	"hafen/controlplane/billing/pdf"
 	"hafen/controlplane/keyring"
 	"hafen/controlplane/postgres"
 	"hafen/controlplane/smtp"
@@ -116,6 +117,11 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	if err != nil {
 		return nil, err
 	}
+	if w.PayeeName != "" {
+		if err := store.SeedSeller(ctx, w.seller()); err != nil {
+			return nil, err
+		}
+	}
 	owner := s.owner()
 	reconciler := controlplane.NewReconciler(controlplane.ReconcilerConfig{
 		Store: store, Provisioner: prov, Image: c.imageOf, Contact: s.Contact, Owner: owner, Log: log, At: atStep,
@@ -129,6 +135,9 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	})
 	river.AddWorker(workers, &controlplane.TenantMailWorker{Store: store, Texts: texts})
 	river.AddWorker(workers, &controlplane.QuotaWarningWorker{Store: store, Texts: texts})
+	bills := &controlplane.BillMails{Store: store, Texts: texts, Printer: pdf.Printer{}}
+	river.AddWorker(workers, &controlplane.DunningMailWorker{Mails: bills})
+	river.AddWorker(workers, &controlplane.InvoiceMailWorker{Mails: bills})
 	river.AddWorker(workers, &controlplane.MemberMailWorker{Store: store, Texts: texts})
 	river.AddWorker(workers, &controlplane.CleanWorker{Store: store})
 	sales := subscriptions(s, store, log)
@@ -157,6 +166,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 			(&controlplane.DomainWatcher{Store: store, Checker: checker, Log: log}).Run,
 			(&controlplane.MemberSync{Store: store, Homeservers: prov, Log: log}).Run,
 			meter.Run,
+			(&controlplane.Dunner{Store: store, Log: log}).Run,
 			(&controlplane.CertificateKeeper{Host: base, Store: store.Certificates(), Issuer: issuer, Log: log}).Run,
 			(&controlplane.Cleaner{Store: store, Log: log}).Run,
 			(&controlplane.Biller{Store: store, Subscriptions: sales, Log: log}).Run,

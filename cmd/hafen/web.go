@@ -14,6 +14,7 @@ import (
 
 	"hafen/controlplane"
 	"hafen/controlplane/billing"
+	"hafen/controlplane/billing/pdf"
 	"hafen/controlplane/keyring"
 	"hafen/controlplane/postgres"
 	"hafen/provisioner/dns"
@@ -28,6 +29,11 @@ type webSettings struct {
 	PayeeBIC  string `name:"payee-bic" help:"Bank customers pay to." env:"HAFEN_PAYEE_BIC"`
 
 	OperatorsNeedTwoStep *bool `help:"Operators can do nothing before they have set up a second step. The default is yes in production, no in a trial." negatable:"" env:"HAFEN_OPERATORS_NEED_TWO_STEP"`
+}
+
+// seller is what the command line says of who sells, until an operator says more in the console.
+func (s webSettings) seller() billing.Party {
+	return billing.Party{Company: s.PayeeName, IBAN: s.PayeeIBAN, BIC: s.PayeeBIC, Country: "DE"}.Tidy()
 }
 
 func (s webSettings) payee() web.Payee {
@@ -121,6 +127,8 @@ func webConfig(s settings, w webSettings, base tenant.Domain, addresses []netip.
 		Invites:   controlplane.NewInvites(controlplane.InvitesConfig{Store: store, Mailbox: keys, Texts: web.MailTexts{PublicURL: s.publicURL()}}),
 		Imports:   controlplane.NewImports(controlplane.ImportsConfig{Store: store, Mailbox: keys}),
 		Operators: controlplane.NewOperators(controlplane.OperatorsConfig{Store: store, Servers: servers}),
+		Invoices:  controlplane.NewInvoices(controlplane.InvoicesConfig{Store: store, Printer: pdf.Printer{}}),
+		Books:     controlplane.NewBookkeeping(controlplane.BookkeepingConfig{Store: store}),
 		Base:      base, PublicURL: s.publicURL(), HTTPSPort: s.HTTPSPort, Trial: !s.Production, Mails: store, Payee: w.payee(),
 		OperatorsNeedTwoStep: w.operatorsNeedTwoStep(s.Production),
 		Engines:              descriptions(), Registry: metrics, Log: log,

@@ -101,7 +101,7 @@ func (s *Store) PauseDunning(ctx context.Context, actor controlplane.Actor, id t
 		)
 		err := tx.QueryRow(ctx, findPause, id).Scan(&before, &beforeNote)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return &tenant.Fault{Kind: tenant.NotFound, Code: "subscription.unknown"}
+			return &tenant.Fault{Kind: tenant.NotFound, Code: "dunning.none"}
 		}
 		if err != nil {
 			return err

@@ -90,7 +90,7 @@ func TestAnUnpaidServerGoesTheWholeWay(t *testing.T) {
 		t.Errorf("%d audit entries", n)
 	}
 	servers := controlplane.NewServers(controlplane.ServersConfig{Store: o.store})
-	o.wantFault(servers.Restore(o.ctx, o.anna, o.id), "billing.unpaid")
+	o.wantFault(servers.Restore(o.ctx, o.anna, o.id), "payment.first")
 	o.pay()
 	o.stage(tenant.StagePaid)
 	o.wantStatus(o.id, tenant.Provisioning)
@@ -189,7 +189,7 @@ func TestAPauseGivesBackAndBeginsAnew(t *testing.T) {
 	o.day(50, tenant.StageRestricted)
 	o.must(o.store.PauseDunning(o.ctx, o.anna, o.id, time.Time{}, "", o.now))
 	o.stage(tenant.StageAnnounced)
-	o.wantFault(o.store.PauseDunning(o.ctx, o.anna, "tzzzzzzzzzzzzzzzz", o.now, "", o.now), "subscription.unknown")
+	o.wantFault(o.store.PauseDunning(o.ctx, o.anna, "tzzzzzzzzzzzzzzzz", o.now, "", o.now), "dunning.none")
 }
 
 // After a long night nothing is deleted that was not announced in time.

@@ -48,7 +48,7 @@ func (s *Store) refuseUnpaid(ctx context.Context, tx pgx.Tx, t controlplane.Tran
 	if err := tx.QueryRow(ctx, deletedUnpaid, t.Tenant).Scan(&unpaid); err != nil || !unpaid {
 		return err
 	}
-	return &tenant.Fault{Kind: tenant.PaymentRequired, Code: "billing.unpaid"}
+	return &tenant.Fault{Kind: tenant.PaymentRequired, Code: "payment.first"}
 }
 
 // occasion is the mail a transition is worth that led to a status; "" for none.

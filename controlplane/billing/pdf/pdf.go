@@ -42,6 +42,7 @@ const (
 
 // Print makes the PDF of a document.
 func (Printer) Print(d billing.Document) ([]byte, error) {
+	d.Status, d.Paid.Cents = billing.InvoiceOpen, 0 // as it was issued, whenever it is printed
 	s := &sheet{Fpdf: fpdf.New("P", "mm", "A4", ""), d: d, w: wordsFor(d)}
 	s.AddUTF8FontFromBytes("sans", "", liberationsansregular.TTF)
 	s.AddUTF8FontFromBytes("sans", "B", liberationsansbold.TTF)

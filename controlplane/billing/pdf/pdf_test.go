@@ -188,7 +188,7 @@ func TestStrangeNames(t *testing.T) {
 
 func TestTheTransferCode(t *testing.T) {
 	t.Parallel()
-	got, ok := pdf.GiroCode(document(1))
+	got, ok := document(1).GiroCode()
 	if !ok || got != "BCD\n002\n1\nSCT\nCOBADEFFXXX\nHafenbetrieb Müßiggang GmbH\nDE89370400440532013000\nEUR16.66\n\n\n2026-000123" {
 		t.Errorf("%q", got)
 	}

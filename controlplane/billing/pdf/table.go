@@ -176,7 +176,7 @@ func (s *sheet) payment() {
 
 // giro draws the code of a transfer (EPC069-12, "GiroCode"), which holds euros only.
 func (s *sheet) giro(x, y, size float64) bool {
-	payload, ok := GiroCode(s.d)
+	payload, ok := s.d.GiroCode()
 	if !ok {
 		return false
 	}
@@ -201,16 +201,4 @@ func (s *sheet) giro(x, y, size float64) bool {
 		}
 	}
 	return true
-}
-
-// GiroCode is what a banking app reads to fill in the transfer of an invoice; false where the code cannot carry it.
-func GiroCode(d billing.Document) (string, bool) {
-	p := d.Seller
-	if p.IBAN == "" || d.Gross.Currency != "EUR" || d.Gross.Cents <= 0 || d.Gross.Cents > 99999999999 {
-		return "", false
-	}
-	name := []rune(printable(p.Called()))
-	name = name[:min(70, len(name))]
-	amount := fmt.Sprintf("EUR%d.%02d", d.Gross.Cents/100, d.Gross.Cents%100)
-	return strings.Join([]string{"BCD", "002", "1", "SCT", p.BIC, string(name), p.IBAN, amount, "", "", d.Reference()}, "\n"), true
 }
