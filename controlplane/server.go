@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"hafen/controlplane/billing"
 	"hafen/tenant"
 )
 
@@ -113,6 +114,7 @@ type OrderView struct {
 	SettledAt  *time.Time
 	// CheckoutURL is where a provider takes the money; "" when the customer is told how to pay.
 	CheckoutURL string
+	Seller      billing.Party // whom to pay, as far as an operator has said it
 }
 
 // DomainView is where the proof of an own domain stands.

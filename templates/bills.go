@@ -134,9 +134,6 @@ func vatIDField(l Locale) field {
 	return field{Name: "vat_id", Label: l.T("party.vat_id"), MaxLength: "40", Optional: true, Help: l.T("party.vat_id.help")}
 }
 
-// serverBills leads to the bills of a server.
-func serverBills(s Server) string { return string(link("/servers/", s.ID, "/bills")) }
-
 func billURL(b Bill) string { return string(link("/servers/", b.ServerID, "/bills/", b.ID)) }
 
 // Cents writes an amount as a form wants it: "12,50" or "12.50".

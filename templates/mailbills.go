@@ -5,7 +5,7 @@ import "fmt"
 // BillMail is about one bill; the bill itself is attached.
 func BillMail(l Locale, vm MailBill) (Mail, error) {
 	m := letter{Button: l.T("mail.invoice.button"), URL: vm.URL, Facts: []mailFact{
-		{l.T("payment.invoice"), vm.Number}, {l.T("price.gross"), l.Money(vm.Amount, vm.Currency)},
+		{l.T("payment.invoice"), vm.Number}, {l.T("bill.gross"), l.Money(vm.Amount, vm.Currency)},
 	}}
 	switch vm.Which {
 	case "issued":

@@ -97,7 +97,7 @@ func paymentFields(l Locale) []field {
 
 // InvoicesCSVHead is the first row of an export for a tax adviser.
 func InvoicesCSVHead(l Locale) []string {
-	return csvRow(l.T("bill.number"), l.T("bill.issued"), l.T("bill.customer"), l.T("price.net"), l.T("csv.vat_rate"), l.T("csv.vat"), l.T("price.gross"),
+	return csvRow(l.T("bill.number"), l.T("bill.issued"), l.T("bill.customer"), l.T("bill.net"), l.T("csv.vat_rate"), l.T("csv.vat"), l.T("bill.gross"),
 		l.T("csv.currency"), l.T("bill.paid_on"), l.T("members.state"), l.T("csv.vat_note"))
 }
 

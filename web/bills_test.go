@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hafen/controlplane"
+	"hafen/controlplane/billing"
 	"hafen/tenant"
 )
 
@@ -240,5 +241,27 @@ func TestBillingSettings(t *testing.T) {
 	}
 	if n := w.count(`select count(*) from audit where action = 'billing.settings' and detail ? 'before' and detail ? 'after'`); n != 1 {
 		t.Error("not in the audit log")
+	}
+}
+
+// Who orders pays to the account an operator has named last, not to one of the command line.
+func TestAnOrderIsPaidToTheSeller(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) {
+		config := c.Orders.OrdersConfig
+		config.Billing = billing.Invoices{}
+		c.Orders = controlplane.NewOrders(config)
+		c.Payee = Payee{Name: "Old GmbH", IBAN: "DE02 1203 0000 0000 2020 51"}
+	})
+	anna := w.account("anna@example.org", aCustomer)
+	id, _, err := w.server.Orders.Order(w.Context(), anna.Actor(), controlplane.OrderRequest{Plan: "basic", Name: "werft", FirstAdmin: "anna", Language: "en"})
+	w.must(err)
+	b := w.as(anna)
+	if page := b.get(paymentPath(id)).want(http.StatusOK); !strings.Contains(page.body, "Old GmbH") {
+		t.Error("without a seller, the command line's account is not shown")
+	}
+	w.exec(`update billing_settings set seller = '{"company": "Hafen GmbH", "iban": "DE89370400440532013000"}'`)
+	if page := b.get(paymentPath(id)).want(http.StatusOK); !strings.Contains(page.body, "DE89 3704 0044 0532 0130 00") || strings.Contains(page.body, "Old GmbH") {
+		t.Error("the seller's account is not shown")
 	}
 }

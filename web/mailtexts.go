@@ -141,11 +141,11 @@ func (m MailTexts) quota(w controlplane.QuotaWarning, server controlplane.Server
 }
 
 func (m MailTexts) order(l templates.Locale, c controlplane.ServerMail) templates.MailOrder {
-	number := invoiceNumber(c.Order)
+	number, payee := invoiceNumber(c.Order), m.Payee.of(c.Order.Seller)
 	return templates.MailOrder{
 		ServerName: string(c.Server.ServerName), PlanName: c.Order.Plan.Name.In(l.Code()), InvoiceNumber: number,
 		Price:     orderPrice(c.Order),
-		Recipient: m.Payee.Name, IBAN: m.Payee.IBAN, BIC: m.Payee.BIC, Reference: number,
+		Recipient: payee.Name, IBAN: payee.IBAN, BIC: payee.BIC, Reference: number,
 		OrderURL: m.PublicURL + paymentPath(c.Server.ID),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"hafen/controlplane"
+	"hafen/controlplane/billing"
 	"hafen/templates"
 	"hafen/tenant"
 )
@@ -30,12 +31,20 @@ func (s *Server) paymentView(r *request) (templates.OrderPayment, error) {
 	if err != nil {
 		return templates.OrderPayment{}, err
 	}
-	number := invoiceNumber(order)
+	number, payee := invoiceNumber(order), s.Payee.of(order.Seller)
+	bills, err := s.Invoices.OfServer(r.ctx(), r.actor(), r.server.ID)
+	if err != nil {
+		return templates.OrderPayment{}, err
+	}
+	if len(bills) > 0 { // the first was the order's
+		first := bills[len(bills)-1]
+		number, payee = first.Number, s.Payee.of(first.Seller)
+	}
 	return templates.OrderPayment{
 		State: order.Status, ServerID: string(order.Tenant), ServerName: string(r.server.ServerName),
 		PlanName: order.Plan.Name.In(r.locale.Code()), InvoiceNumber: number, Price: orderPrice(order),
 		CheckoutURL: order.CheckoutURL,
-		Recipient:   s.Payee.Name, IBAN: s.Payee.IBAN, BIC: s.Payee.BIC, Reference: number,
+		Recipient:   payee.Name, IBAN: payee.IBAN, BIC: payee.BIC, Reference: number,
 	}, nil
 }
 
@@ -48,6 +57,14 @@ func (s *Server) cancelOrder(r *request) error {
 		return err
 	}
 	return r.done("/servers", flashOrderCancelled)
+}
+
+// of is where a seller is paid, as far as one is known; else what the command line says.
+func (p Payee) of(seller billing.Party) Payee {
+	if seller.IBAN == "" {
+		return p
+	}
+	return Payee{Name: seller.Called(), IBAN: billing.GroupIBAN(seller.IBAN), BIC: seller.BIC}
 }
 
 // invoiceNumber is what people call an order.

@@ -158,14 +158,14 @@ func takenFault(own bool, holder string) error {
 }
 
 const orderColumns = `o.id, o.number, o.tenant_id, t.server_name, a.email, o.provider, o.status, o.net_cents, o.vat_cents, o.currency,
-	o.created_at, o.settled_at, o.checkout_url, ` + planColumns
+	o.created_at, o.settled_at, o.checkout_url, (select seller from billing_settings), ` + planColumns
 const orderTables = ` from orders o join tenants t on t.id = o.tenant_id join accounts a on a.id = o.account_id join plans p on p.id = o.plan_id `
 
 func scanOrder(row pgx.CollectableRow) (controlplane.OrderView, error) {
 	var o controlplane.OrderView
 	err := row.Scan(append([]any{
 		&o.ID, &o.Number, &o.Tenant, &o.ServerName, &o.Email, &o.Provider, &o.Status, &o.Net.Cents, &o.VAT.Cents, &o.Net.Currency,
-		&o.CreatedAt, &o.SettledAt, &o.CheckoutURL,
+		&o.CreatedAt, &o.SettledAt, &o.CheckoutURL, &o.Seller,
 	}, planFields(&o.Plan)...)...)
 	o.VAT.Currency = o.Net.Currency
 	return o, err

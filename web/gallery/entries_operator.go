@@ -67,6 +67,10 @@ func operatorServer(status string) templates.OperatorServer {
 		},
 	}
 	vm.Conditions = conditions()[1:6]
+	vm.Dunning = templates.Dunning{
+		Known: true, Stage: "overdue", Amount: 714, Currency: "EUR", Due: now.AddDate(0, 0, -12), DeleteAt: now.AddDate(0, 0, 48),
+		PausedUntil: now.AddDate(0, 0, 9), Note: "zahlt zum Ersten",
+	}
 	return vm
 }
 

@@ -32,7 +32,7 @@ var Languages = i18n.Languages
 
 // Entries lists everything the gallery shows, by name.
 func Entries() []Entry {
-	list := slices.Concat(visitorEntries(), accountEntries(), orderEntries(), serverEntries(), contentEntries(), operatorEntries(), saleEntries(), twoStepEntries(), otherEntries())
+	list := slices.Concat(visitorEntries(), accountEntries(), orderEntries(), serverEntries(), contentEntries(), billEntries(), operatorEntries(), saleEntries(), twoStepEntries(), otherEntries())
 	slices.SortStableFunc(list, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }

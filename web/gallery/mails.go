@@ -60,6 +60,9 @@ func mails(l *i18n.Locale) []sampleMail {
 		{"member-password", must(templates.MemberPasswordMail(l, templates.MailMemberPassword{
 			MailLink: account, Name: "Werft Nordstrand", MatrixID: "@ida:werft.example", New: true,
 		}))},
+		{"invoice-issued", must(templates.BillMail(l, mailBill("issued")))},
+		{"invoice-paid", must(templates.BillMail(l, mailBill("paid")))},
+		{"invoice-void", must(templates.BillMail(l, mailBill("void")))},
 		{"server-deleted", must(templates.ServerDeletedMail(l, server))},
 	}
 	for _, quota := range []templates.MailQuota{
@@ -71,7 +74,27 @@ func mails(l *i18n.Locale) []sampleMail {
 		quota.ServerName, quota.PlanURL = server.ServerName, server.ServerURL+"/plan"
 		list = append(list, sampleMail{fmt.Sprintf("quota-%s-%d", quota.Kind, quota.Level), must(templates.QuotaMail(l, quota))})
 	}
-	return append(list, securityMails(l)...)
+	return append(append(list, dunningMails(l)...), securityMails(l)...)
+}
+
+func mailBill(which string) templates.MailBill {
+	return templates.MailBill{
+		Which: which, Number: "2026-000417", Other: "2026-000416", ServerName: "werft.example", Amount: 714, Currency: "EUR", Due: now.AddDate(0, 0, 14),
+		Open: which == "issued", Recipient: "Werft Hosting GmbH", IBAN: "DE02 1203 0000 0000 2020 51", BIC: "BYLADEM1001",
+		URL: "https://hafen.example/servers/t7k2m9/bills/b1",
+	}
+}
+
+// dunningMails tell of each stage.
+func dunningMails(l *i18n.Locale) []sampleMail {
+	var list []sampleMail
+	for _, stage := range []string{"overdue", "restricted", "suspended", "announced", "deleted"} {
+		list = append(list, sampleMail{"dunning-" + stage, must(templates.DunningMail(l, templates.MailDunning{
+			Stage: stage, Number: "2026-000417", ServerName: "werft.example", Amount: 714, Currency: "EUR", Due: now.AddDate(0, 0, -12),
+			DeleteAt: now.AddDate(0, 0, 48), URL: "https://hafen.example/servers/t7k2m9/bills/b1",
+		}))})
+	}
+	return list
 }
 
 // securityMails tell what has changed in the way into an account.

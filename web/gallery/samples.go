@@ -74,7 +74,7 @@ func server(status string) templates.Server {
 // pages are those an owner may open, of a server whose engine can do all.
 var pages = []string{
 	templates.PageOverview, templates.PageMembers, templates.PageRooms, templates.PageMedia, templates.PageNotices, templates.PageSettings,
-	templates.PageColleagues, templates.PagePlan, templates.PageReady,
+	templates.PageColleagues, templates.PagePlan, templates.PageBills, templates.PageReady,
 	templates.PageDomain, templates.PageDelete,
 }
 

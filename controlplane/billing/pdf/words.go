@@ -18,7 +18,7 @@ type words struct {
 	pos, text, quantity, unit, amount                                      string
 	net, vat, gross                                                        string
 	pay, recipient, iban, bic, bank, reference, payUntil, scan, taxNumber  string
-	director, register, phone, page, on, draft, coupon, proration, paidAll string
+	director, register, phone, page, on, coupon, proration, paidAll string
 	dateForm                                                               string
 	notes                                                                  map[billing.VATNote]string
 }
