@@ -24,8 +24,8 @@ type BookkeepingStore interface {
 	ListInvoices(ctx context.Context, f InvoiceFilter) (InvoicePage, error)
 	FindInvoice(ctx context.Context, id string) (billing.Document, error)
 	ListPayments(ctx context.Context, invoice string) ([]Payment, error)
-	// BookPayment notes money for an open invoice of our own. What pays all of it settles the order that waits for it, and gives
-	// the server back what was taken from it, in the same transaction. Faults: invoice.unknown, invoice.closed, invoice.too_much.
+	// BookPayment notes money for an open invoice of our own. What pays all of it gives the server back what was taken from it, in
+	// the same transaction. Faults: invoice.unknown, invoice.closed, invoice.too_much.
 	BookPayment(ctx context.Context, actor Actor, p Payment, now time.Time) error
 	// VoidInvoice takes an invoice back with a credit note that has a number of its own, and gives that note's id.
 	VoidInvoice(ctx context.Context, actor Actor, id, reason string, now time.Time) (string, error)

@@ -4,7 +4,7 @@
 
 -- Amounts that came, in parts if they did. The sum is kept beside the invoice.
 create table invoice_payments (
-    id           uuid        primary key default gen_random_uuid(),
+    id           bigint      generated always as identity primary key,
     invoice_id   uuid        not null references invoices,
     amount_cents bigint      not null check (amount_cents > 0),
     paid_on      date        not null,

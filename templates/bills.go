@@ -67,7 +67,7 @@ type AccountBills struct {
 type BillDetail struct {
 	Server Server
 	Bill   Bill
-	Lines  []BillLine
+	Lines  []BillItem
 	Taxes  []BillTax
 	Note   string // `bill.note.<code>`, "" for none
 	// Where to transfer to; empty fields are not shown.
@@ -75,8 +75,8 @@ type BillDetail struct {
 	Code                            string // what a banking app reads, "" for none
 }
 
-// BillLine is one line of a bill.
-type BillLine struct {
+// BillItem is one line of a bill.
+type BillItem struct {
 	Text        string
 	Quantity    int
 	Unit, Net   int64

@@ -119,7 +119,7 @@ func (s *Server) billState(d billing.Document) string {
 func (s *Server) billDetail(d billing.Document) templates.BillDetail {
 	vm := templates.BillDetail{Bill: s.billView(d), Note: string(d.Note)}
 	for _, l := range d.Lines {
-		vm.Lines = append(vm.Lines, templates.BillLine{Text: l.Text, Quantity: l.Quantity, Unit: l.Unit.Cents, Net: l.Net.Cents, From: l.From, Until: l.Until})
+		vm.Lines = append(vm.Lines, templates.BillItem{Text: l.Text, Quantity: l.Quantity, Unit: l.Unit.Cents, Net: l.Net.Cents, From: l.From, Until: l.Until})
 	}
 	for _, tax := range d.Taxes() {
 		vm.Taxes = append(vm.Taxes, templates.BillTax{Percent: tax.Rate, Net: tax.Net.Cents, VAT: tax.VAT.Cents})

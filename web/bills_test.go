@@ -12,17 +12,18 @@ import (
 	"hafen/tenant"
 )
 
-// billed gives a server an invoice of 4.76 EUR that was due some days ago, as the store issues one, and gives its id.
+// billed gives a server an invoice of 4.76 EUR that was due some days ago, as the store issues one, and gives its id. Its number
+// is of a series of its own: orders bring invoices too.
 func (w *world) billed(id tenant.ID, daysAgo int) string {
 	w.Helper()
 	w.exec(`insert into subscriptions (tenant_id, account_id, provider, state) select id, account_id, 'invoice', 'active' from tenants where id = $1
 		on conflict (tenant_id) do update set provider = 'invoice', state = 'active'`, id)
 	var invoice string
 	w.must(w.pool.QueryRow(w.Context(), `
-		with n as (insert into invoice_numbers (series, last) values ('2026', 1) on conflict (series) do update set last = invoice_numbers.last + 1 returning last),
+		with n as (insert into invoice_numbers (series, last) values ('T', 1) on conflict (series) do update set last = invoice_numbers.last + 1 returning last),
 		i as (insert into invoices (number, provider, account_id, tenant_id, status, language, currency, net_cents, vat_cents, gross_cents, seller, buyer,
 				period_start, period_end, issued_at, due_at)
-			select '2026-' || lpad(n.last::text, 6, '0'), 'invoice', t.account_id, t.id, 'open', 'en', 'EUR', 400, 76, 476,
+			select 'T-' || lpad(n.last::text, 6, '0'), 'invoice', t.account_id, t.id, 'open', 'en', 'EUR', 400, 76, 476,
 				'{"company": "Hafen GmbH", "country": "DE", "iban": "DE89370400440532013000"}', '{"country": "DE", "email": "anna@example.org", "company": "=Werft"}',
 				now() - interval '30 days', now(), now() - make_interval(days => $2 + 14), now() - make_interval(days => $2)
 			from tenants t, n where t.id = $1 returning id),
@@ -49,7 +50,7 @@ func TestBillsOfACustomer(t *testing.T) {
 	path := serverPath(id) + "/bills"
 	for _, list := range []string{path, "/account/bills"} {
 		page := b.get(list).want(http.StatusOK)
-		if page.doc().Find(`a[href="`+path+"/"+bill+`"]`).Length() == 0 || !strings.Contains(page.body, "2026-000001") || !strings.Contains(page.body, "€4.76") || !strings.Contains(page.body, "Overdue") {
+		if page.doc().Find(`a[href="`+path+"/"+bill+`"]`).Length() == 0 || !strings.Contains(page.body, "T-000001") || !strings.Contains(page.body, "€4.76") || !strings.Contains(page.body, "Overdue") {
 			t.Errorf("%s does not show the bill", list)
 		}
 		if page.doc().Find(`a[href="/account/billing"]`).Length() == 0 {
@@ -57,13 +58,13 @@ func TestBillsOfACustomer(t *testing.T) {
 		}
 	}
 	page := b.get(path + "/" + bill).want(http.StatusOK)
-	for _, words := range []string{"DE89 3704 0044 0532 0130 00", "2026-000001", "Basic", "€0.76"} {
+	for _, words := range []string{"DE89 3704 0044 0532 0130 00", "T-000001", "Basic", "€0.76"} {
 		if !strings.Contains(page.body, words) {
 			t.Errorf("the bill does not say %q", words)
 		}
 	}
 	file := b.get(path + "/" + bill + "/pdf").want(http.StatusOK)
-	if file.header.Get("Content-Type") != "application/pdf" || !strings.HasPrefix(file.body, "%PDF-") || !strings.Contains(file.header.Get("Content-Disposition"), "Invoice-2026-000001.pdf") {
+	if file.header.Get("Content-Type") != "application/pdf" || !strings.HasPrefix(file.body, "%PDF-") || !strings.Contains(file.header.Get("Content-Disposition"), "Invoice-T-000001.pdf") {
 		t.Errorf("the file: %v", file.header)
 	}
 	if again := b.get(path + "/" + bill + "/pdf"); again.body != file.body {
@@ -73,7 +74,7 @@ func TestBillsOfACustomer(t *testing.T) {
 	b.get(path + "/00000000-0000-4000-8000-000000000000").want(http.StatusNotFound)
 	b.get(path + "/x").want(http.StatusNotFound)
 	w.as(ben).get(path + "/" + bill + "/pdf").want(http.StatusNotFound)
-	if page := w.as(ben).get("/account/bills").want(http.StatusOK); strings.Contains(page.body, "2026-000001") {
+	if page := w.as(ben).get("/account/bills").want(http.StatusOK); strings.Contains(page.body, "T-000001") {
 		t.Error("somebody else's bill")
 	}
 }
@@ -114,10 +115,10 @@ func TestOperatorsBookPayments(t *testing.T) {
 	w.dun()
 	b := w.as(w.account("olga@example.org", anAdmin))
 	list := b.get("/operator/invoices?state=overdue").want(http.StatusOK)
-	if !strings.Contains(list.body, "2026-000001") || strings.Contains(list.body, "2026-000002") {
+	if !strings.Contains(list.body, "T-000001") || strings.Contains(list.body, "T-000002") {
 		t.Error("the filter is not right")
 	}
-	if found := b.get("/operator/invoices?q=000002").want(http.StatusOK); strings.Contains(found.body, "2026-000001") || !strings.Contains(found.body, "2026-000002") {
+	if found := b.get("/operator/invoices?q=T-000002").want(http.StatusOK); strings.Contains(found.body, "T-000001") || !strings.Contains(found.body, "T-000002") {
 		t.Error("the search is not right")
 	}
 	path := "/operator/invoices/" + bill
@@ -148,11 +149,11 @@ func TestOperatorsBookPayments(t *testing.T) {
 	b.post(path+"/paid", fields("amount", "1", "day", today)).want(http.StatusUnprocessableEntity)
 	b.post(path+"/void", fields("reason", "")).want(http.StatusUnprocessableEntity)
 	note := b.post("/operator/invoices/"+paid+"/void", fields("reason", "twice")).want(http.StatusSeeOther).header.Get("Location")
-	if page := b.get(note).want(http.StatusOK); !strings.Contains(page.body, "2026-000003") || !strings.Contains(page.body, "2026-000002") {
-		t.Error("the cancellation does not name both")
+	if page := b.get(note).want(http.StatusOK); !strings.Contains(page.body, "T-000002") {
+		t.Error("the cancellation does not name what it cancels")
 	}
 	csv := b.get("/operator/invoices.csv?from=2020-01-01&until=2999-01-01").want(http.StatusOK)
-	if strings.Count(csv.body, "\n") != 4 || !strings.Contains(csv.body, "'=Werft,-4.00,19,-0.76,-4.76") {
+	if strings.Count(csv.body, "\n") != 5 || !strings.Contains(csv.body, "'=Werft,-4.00,19,-0.76,-4.76") {
 		t.Errorf("exported:\n%s", csv.body)
 	}
 	b.get("/operator/invoices.csv?from=x&until=2026-01-01").want(http.StatusBadRequest)

@@ -98,11 +98,11 @@ func (s *Store) Dun(ctx context.Context, id tenant.ID, now time.Time) error {
 
 const (
 	// The tenant first, as everywhere: whoever holds it decides about its status.
-	lockStanding     = `select status, coalesce(suspended_for, '') from tenants where id = $1 for update`
-	lockSubscription = `select from subscriptions where tenant_id = $1 for update`
-	setStage         = `update subscriptions set stage = $2, stage_since = $3 where tenant_id = $1`
-	setReminded      = `update invoices set reminded_at = $2 where tenant_id = $1 and status = 'open' and kind = 'invoice' and due_at <= $2 and provider = 'invoice'`
-	setRestricted    = `update tenants set restricted = $2 where id = $1 and restricted <> $2`
+	lockStanding  = `select status, coalesce(suspended_for, '') from tenants where id = $1 for update`
+	holdStage     = `select from subscriptions where tenant_id = $1 for update`
+	setStage      = `update subscriptions set stage = $2, stage_since = $3 where tenant_id = $1`
+	setReminded   = `update invoices set reminded_at = $2 where tenant_id = $1 and status = 'open' and kind = 'invoice' and due_at <= $2 and provider = 'invoice'`
+	setRestricted = `update tenants set restricted = $2 where id = $1 and restricted <> $2`
 )
 
 // dun is Dun within a transaction: to be called wherever bills are paid, void, or waited for. A server that nobody pays for has
@@ -116,7 +116,7 @@ func (s *Store) dun(ctx context.Context, tx pgx.Tx, id tenant.ID, now time.Time)
 	if err := tx.QueryRow(ctx, lockStanding, id).Scan(&at.status, &at.suspendedFor); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, lockSubscription, id); err != nil {
+	if _, err := tx.Exec(ctx, holdStage, id); err != nil {
 		return err
 	}
 	fields, finish := owedFields(&owed, &schedule)
@@ -135,7 +135,7 @@ func (s *Store) dun(ctx context.Context, tx pgx.Tx, id tenant.ID, now time.Time)
 	if _, err := tx.Exec(ctx, setStage, id, next, now); err != nil {
 		return err
 	}
-	err = s.audit(ctx, tx, controlplane.Actor{}, "dunning.stage", id, map[string]any{
+	err = s.audit(ctx, tx, controlplane.Hafen, "dunning.stage", id, map[string]any{
 		"before": owed.Stage, "after": next, "owed_cents": owed.Amount.Cents, "currency": owed.Amount.Currency, "due": moment(owed.Due),
 	})
 	if err != nil || gone {

@@ -74,7 +74,7 @@ func (s *Store) issueInvoice(ctx context.Context, tx pgx.Tx, id tenant.ID, bill 
 	if err := insertLines(ctx, tx, invoiceID, bill.Lines); err != nil {
 		return "", fmt.Errorf("write the lines of invoice %s: %w", number, err)
 	}
-	err = s.audit(ctx, tx, controlplane.Actor{}, "invoice.issue", id, map[string]any{
+	err = s.audit(ctx, tx, controlplane.Hafen, "invoice.issue", id, map[string]any{
 		"invoice": number, "gross_cents": bill.Gross.Cents, "currency": bill.Gross.Currency, "note": note,
 	})
 	if err != nil {

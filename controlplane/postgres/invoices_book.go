@@ -47,63 +47,44 @@ func (s *Store) lockInvoice(ctx context.Context, tx pgx.Tx, id string) (d billin
 // BookPayment notes money for an invoice.
 func (s *Store) BookPayment(ctx context.Context, actor controlplane.Actor, p controlplane.Payment, now time.Time) error {
 	return s.inTx(ctx, "book a payment", func(tx pgx.Tx) error {
-		paid, err := s.bookPayment(ctx, tx, actor, p, now)
-		if err != nil || paid == "" {
-			return err
-		}
-		return s.settleByInvoice(ctx, tx, actor, paid)
+		return s.bookPayment(ctx, tx, actor, p, now)
 	})
 }
 
-// bookPayment is BookPayment within a transaction, without the order. It returns the tenant when all is paid now.
-func (s *Store) bookPayment(ctx context.Context, tx pgx.Tx, actor controlplane.Actor, p controlplane.Payment, now time.Time) (tenant.ID, error) {
+// bookPayment is BookPayment within a transaction.
+func (s *Store) bookPayment(ctx context.Context, tx pgx.Tx, actor controlplane.Actor, p controlplane.Payment, now time.Time) error {
 	d, err := s.lockInvoice(ctx, tx, p.Invoice)
 	if err != nil {
-		return "", err
+		return err
 	}
 	left := d.Gross.Plus(d.Paid.Negative())
 	switch {
 	case d.Status != billing.InvoiceOpen:
-		return "", &tenant.Fault{Kind: tenant.Conflict, Code: "invoice.closed"}
+		return &tenant.Fault{Kind: tenant.Conflict, Code: "invoice.closed"}
 	case p.Amount.Currency != d.Gross.Currency:
-		return "", fmt.Errorf("book %s for an invoice in %s", p.Amount.Currency, d.Gross.Currency)
+		return fmt.Errorf("book %s for an invoice in %s", p.Amount.Currency, d.Gross.Currency)
 	case p.Amount.Cents > left.Cents:
-		return "", &tenant.Fault{Kind: tenant.Invalid, Code: "payment.too_much", Field: "amount"}
+		return &tenant.Fault{Kind: tenant.Invalid, Code: "payment.too_much", Field: "amount"}
 	}
 	if _, err := tx.Exec(ctx, insertPayment, d.ID, p.Amount.Cents, p.On, p.Note, p.BookedBy, p.BookedAt); err != nil {
-		return "", err
+		return err
 	}
 	if _, err := tx.Exec(ctx, addPaid, d.ID, p.Amount.Cents, p.On); err != nil {
-		return "", err
+		return err
 	}
 	err = s.audit(ctx, tx, actor, "invoice.pay", d.Tenant, map[string]any{
 		"invoice": d.Number, "before": d.Paid.Cents, "after": d.Paid.Cents + p.Amount.Cents, "gross_cents": d.Gross.Cents, "currency": d.Gross.Currency,
 	})
 	if err != nil {
-		return "", err
-	}
-	if p.Amount.Cents < left.Cents {
-		return "", nil
-	}
-	if err := s.enqueue(ctx, tx, controlplane.InvoiceMailArgs{Invoice: d.ID, Which: controlplane.MailInvoicePaid}, nil); err != nil {
-		return "", err
-	}
-	return d.Tenant, s.dun(ctx, tx, d.Tenant, now)
-}
-
-const findOpenOrder = `select id::text from orders where tenant_id = $1 and status = 'open' and provider = 'invoice'`
-
-// settleByInvoice settles the order whose invoice was paid, if one waits for that.
-func (s *Store) settleByInvoice(ctx context.Context, tx pgx.Tx, actor controlplane.Actor, id tenant.ID) error {
-	var order string
-	err := tx.QueryRow(ctx, findOpenOrder, id).Scan(&order)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
 		return err
 	}
-	return s.closeOrderIn(ctx, tx, actor, order, "paid")
+	if p.Amount.Cents < left.Cents {
+		return nil
+	}
+	if err := s.enqueue(ctx, tx, controlplane.InvoiceMailArgs{Invoice: d.ID, Which: controlplane.MailInvoicePaid}, nil); err != nil {
+		return err
+	}
+	return s.dun(ctx, tx, d.Tenant, now)
 }
 
 const (

@@ -91,6 +91,9 @@ func (s *Store) RecordOutside(ctx context.Context, id tenant.ID, out billing.Out
 		if err := s.mirrorInvoices(ctx, tx, sub, out.Invoices); err != nil {
 			return err
 		}
+		if err := s.dun(ctx, tx, id, asked); err != nil { // what was paid there gives back at once
+			return err
+		}
 		if state == billing.Ended {
 			return s.endOutside(ctx, tx, sub)
 		}

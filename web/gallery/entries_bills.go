@@ -60,7 +60,7 @@ func billRows() []templates.Bill {
 func billDetail(b templates.Bill) templates.BillDetail {
 	vm := templates.BillDetail{
 		Server: server(templates.StatusActive), Bill: b, Recipient: "Werft Hosting GmbH", IBAN: "DE02 1203 0000 0000 2020 51", BIC: "BYLADEM1001", Reference: b.Number,
-		Lines: []templates.BillLine{
+		Lines: []templates.BillItem{
 			{Text: "Advanced", Quantity: 1, Unit: 400, Net: 400, From: now.AddDate(0, -1, 0), Until: now},
 			{Text: "10 GB Speicher", Quantity: 2, Unit: 100, Net: 200},
 		},
