@@ -40,6 +40,7 @@ var places = map[string][]string{
 	"github.com/docker/docker/": {"provisioner", "images"},
 	"github.com/labstack/echo/": {"web"},
 	"github.com/go-acme/lego/":  {"provisioner/acme"},
+	"github.com/stripe/":        {"controlplane/billing/stripe"},
 }
 
 type listed struct {
@@ -161,6 +162,8 @@ func TestRulesCatch(t *testing.T) {
 		{"edge", "hafen/tenant", false},
 		{"edge", "hafen/tenant/homeserver", true},
 		{"edge", "hafen/controlplane", true},
+		{"web", "github.com/stripe/stripe-go/v76", true},
+		{"controlplane/billing/stripe", "github.com/stripe/stripe-go/v76", false},
 		{"web", "hafen/controlplane", false},
 		{"web", "hafen/provisioner", true},
 		{"web", "github.com/docker/docker/client", true},

@@ -1,0 +1,127 @@
+package stripe
+
+import (
+	"context"
+	"fmt"
+
+	stripe "github.com/stripe/stripe-go/v76"
+	"github.com/stripe/stripe-go/v76/customer"
+	"github.com/stripe/stripe-go/v76/taxid"
+
+	"hafen/controlplane/billing"
+)
+
+// customer finds or makes Stripe's customer of an account and tells it what is known of who pays.
+func (p *Provider) customer(ctx context.Context, account, email string) (string, error) {
+	c, err := p.Customers.FindCustomer(ctx, account)
+	if err != nil {
+		return "", fmt.Errorf("find who pays for account %s: %w", account, err)
+	}
+	if c.Email == "" {
+		c.Email = email
+	}
+	if c.ID == "" {
+		// Made before, and the answer or our row was lost.
+		if c.ID, err = p.findCustomer(ctx, account, c.Email); err != nil {
+			return "", err
+		}
+	}
+	client := customer.Client{B: p.backend, Key: p.Key}
+	asked := p.customerParams(c, account)
+	if c.ID == "" {
+		if c.VATID != "" {
+			asked.TaxIDData = []*stripe.CustomerTaxIDDataParams{{Type: stripe.String(string(stripe.TaxIDTypeEUVAT)), Value: stripe.String(c.VATID)}}
+		}
+		asked.Params = params(ctx, p.once("customer", p.Installation, account, c))
+		made, err := client.New(asked)
+		if err != nil {
+			return "", p.failed("make a customer", err)
+		}
+		return made.ID, p.remember(ctx, account, made.ID)
+	}
+	asked.Params = params(ctx, "")
+	if _, err := client.Update(c.ID, asked); err != nil {
+		return "", p.failed("tell who a customer is", err)
+	}
+	if err := p.setVATID(ctx, c.ID, c.VATID); err != nil {
+		return "", err
+	}
+	return c.ID, p.remember(ctx, account, c.ID)
+}
+
+func (p *Provider) remember(ctx context.Context, account, id string) error {
+	if err := p.Customers.RememberCustomer(ctx, account, id); err != nil {
+		return fmt.Errorf("keep Stripe's name of account %s: %w", account, err)
+	}
+	return nil
+}
+
+func (p *Provider) customerParams(c Customer, account string) *stripe.CustomerParams {
+	asked := &stripe.CustomerParams{Email: stripe.String(c.Email), Metadata: p.meta(metaAccount, account)}
+	if c.Name != "" {
+		asked.Name = stripe.String(c.Name)
+	}
+	if c.Language != "" {
+		asked.PreferredLocales = []*string{stripe.String(c.Language)}
+	}
+	if c.City != "" {
+		asked.Address = &stripe.AddressParams{
+			Line1: stripe.String(c.Street), PostalCode: stripe.String(c.Postcode), City: stripe.String(c.City), Country: stripe.String(c.Country),
+		}
+	}
+	return asked
+}
+
+// findCustomer looks for an account's customer by what Stripe lists at once (its search lags behind); "" when there is none.
+func (p *Provider) findCustomer(ctx context.Context, account, email string) (string, error) {
+	if email == "" {
+		return "", nil
+	}
+	found := customer.Client{B: p.backend, Key: p.Key}.List(&stripe.CustomerListParams{ListParams: list(ctx), Email: stripe.String(email)})
+	id := ""
+	for found.Next() { // the last one is the oldest: the first that was made
+		if c := found.Customer(); p.ours(c.Metadata) && c.Metadata[metaAccount] == account {
+			id = c.ID
+		}
+	}
+	return id, p.failed("find a customer", found.Err())
+}
+
+// setVATID adds a VAT id that the customer does not have yet. An older one stays: it is on bills that were written.
+func (p *Provider) setVATID(ctx context.Context, id, vat string) error {
+	if vat == "" {
+		return nil
+	}
+	client := taxid.Client{B: p.backend, Key: p.Key}
+	had := client.List(&stripe.TaxIDListParams{ListParams: list(ctx), Customer: stripe.String(id)})
+	for had.Next() {
+		if had.TaxID().Value == vat {
+			return nil
+		}
+	}
+	if err := had.Err(); err != nil {
+		return p.failed("list a customer's VAT ids", err)
+	}
+	_, err := client.New(&stripe.TaxIDParams{
+		Params: params(ctx, p.once("vat", id, vat)), Customer: stripe.String(id), Type: stripe.String(string(stripe.TaxIDTypeEUVAT)), Value: stripe.String(vat),
+	})
+	return p.failed("add a VAT id", err)
+}
+
+// customerOf is who pays for a subscription, when Stripe knows them already.
+func (p *Provider) customerOf(ctx context.Context, s billing.Subscription) (string, error) {
+	if s.Customer != "" {
+		return s.Customer, nil
+	}
+	c, err := p.Customers.FindCustomer(ctx, s.Account)
+	if err != nil {
+		return "", fmt.Errorf("find who pays for %s: %w", s.Tenant, err)
+	}
+	if c.ID != "" {
+		return c.ID, nil
+	}
+	if c.Email == "" {
+		c.Email = s.Email
+	}
+	return p.findCustomer(ctx, s.Account, c.Email)
+}

@@ -1,0 +1,292 @@
+package stripe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	stripe "github.com/stripe/stripe-go/v76"
+	"github.com/stripe/stripe-go/v76/subscription"
+
+	"hafen/controlplane/billing"
+	"hafen/tenant"
+)
+
+func (p *Provider) subscriptions() subscription.Client {
+	return subscription.Client{B: p.backend, Key: p.Key}
+}
+
+// errNone is a server that Stripe takes no money for.
+var errNone = errors.New("stripe: there is no subscription")
+
+// find asks for a server's subscription: by its name, or among the customer's when the name never reached us. Of several the
+// one that lives, and of those the oldest: that is the one the customer paid first.
+func (p *Provider) find(ctx context.Context, s billing.Subscription) (*stripe.Subscription, error) {
+	if s.ExternalID != "" {
+		asked := &stripe.SubscriptionParams{Params: params(ctx, "")}
+		asked.AddExpand("latest_invoice")
+		found, err := p.subscriptions().Get(s.ExternalID, asked)
+		return found, p.failed("ask for subscription "+s.ExternalID, err)
+	}
+	all, err := p.ofTenant(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	var best *stripe.Subscription
+	for _, one := range all { // newest first
+		if best == nil || live(one) || !live(best) {
+			best = one
+		}
+	}
+	if best == nil {
+		return nil, errNone
+	}
+	return best, nil
+}
+
+// ofTenant lists all subscriptions that were ever made for a server, newest first.
+func (p *Provider) ofTenant(ctx context.Context, s billing.Subscription) ([]*stripe.Subscription, error) {
+	customer, err := p.customerOf(ctx, s)
+	if err != nil || customer == "" {
+		return nil, err
+	}
+	asked := &stripe.SubscriptionListParams{ListParams: list(ctx), Customer: stripe.String(customer), Status: stripe.String("all")}
+	asked.AddExpand("data.latest_invoice")
+	var all []*stripe.Subscription
+	found := p.subscriptions().List(asked)
+	for found.Next() {
+		if one := found.Subscription(); p.ours(one.Metadata) && one.Metadata[metaTenant] == string(s.Tenant) {
+			all = append(all, one)
+		}
+	}
+	return all, p.failed("list a customer's subscriptions", found.Err())
+}
+
+func live(s *stripe.Subscription) bool {
+	return s.Status != stripe.SubscriptionStatusCanceled && s.Status != stripe.SubscriptionStatusIncompleteExpired
+}
+
+// itemsOf are what Stripe bills.
+func itemsOf(rows []*stripe.SubscriptionItem) []billing.Item {
+	items := make([]billing.Item, 0, len(rows))
+	for _, row := range rows {
+		items = append(items, billing.Item{
+			Kind: billing.LineKind(row.Price.Metadata[metaKind]), Ref: row.Price.Metadata[metaRef], Quantity: int(row.Quantity),
+			Unit: tenant.Money{Cents: row.Price.UnitAmount, Currency: strings.ToUpper(string(row.Price.Currency))},
+		})
+	}
+	return items
+}
+
+// same says whether two lists bill the same things.
+func same(a, b []billing.Item) bool {
+	return slices.Equal(fingerprint(a), fingerprint(b))
+}
+
+func fingerprint(items []billing.Item) []string {
+	lines := make([]string, 0, len(items))
+	for _, i := range items {
+		if i.Quantity > 0 {
+			lines = append(lines, fmt.Sprintf("%s %s %d %d", i.Kind, i.Ref, i.Quantity, i.Unit.Cents))
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// changes turns wanted items into changes of a subscription's: a plan's item stays the plan's, an add-on's the add-on's, so that
+// Stripe prorates one against the other.
+func (p *Provider) changes(ctx context.Context, s *stripe.Subscription, period tenant.Period, wanted []billing.Item) ([]*stripe.SubscriptionItemsParams, error) {
+	left := slices.Clone(s.Items.Data)
+	var changes []*stripe.SubscriptionItemsParams
+	for _, item := range wanted {
+		if item.Quantity == 0 {
+			continue
+		}
+		id, err := p.price(ctx, item, period)
+		if err != nil {
+			return nil, err
+		}
+		change := &stripe.SubscriptionItemsParams{Price: stripe.String(id), Quantity: stripe.Int64(int64(item.Quantity))}
+		at := slices.IndexFunc(left, func(row *stripe.SubscriptionItem) bool { return replaces(item, row) })
+		if at >= 0 {
+			row := left[at]
+			left = slices.Delete(left, at, at+1)
+			if row.Price.ID == id && row.Quantity == int64(item.Quantity) {
+				continue
+			}
+			change.ID = stripe.String(row.ID)
+		}
+		changes = append(changes, change)
+	}
+	for _, row := range left {
+		changes = append(changes, &stripe.SubscriptionItemsParams{ID: stripe.String(row.ID), Deleted: stripe.Bool(true)})
+	}
+	return changes, nil
+}
+
+func replaces(item billing.Item, row *stripe.SubscriptionItem) bool {
+	slug := func(ref string) string { slug, _, _ := strings.Cut(ref, "."); return slug }
+	kind := billing.LineKind(row.Price.Metadata[metaKind])
+	return kind == item.Kind && (kind == billing.LinePlan || slug(row.Price.Metadata[metaRef]) == slug(item.Ref))
+}
+
+// Change changes the items at once, and Stripe takes the difference. When it cannot, because a card was declined or a bank asks
+// for its customer, nothing is changed until the bill is paid at CheckoutURL; after a day it is void.
+func (p *Provider) Change(ctx context.Context, s billing.Subscription, c billing.Change) (billing.Terms, error) {
+	now, err := p.find(ctx, s)
+	if err != nil {
+		return billing.Terms{}, err
+	}
+	if !live(now) {
+		return billing.Terms{}, fmt.Errorf("stripe: subscription %s has ended", now.ID)
+	}
+	if now.PendingUpdate != nil && same(itemsOf(now.PendingUpdate.SubscriptionItems), c.Items) {
+		return billing.Terms{CheckoutURL: payURL(now)}, nil // asked before
+	}
+	if now, err = p.unbook(ctx, s, now, c.Key); err != nil {
+		return billing.Terms{}, err
+	}
+	changes, err := p.changes(ctx, now, s.Period, c.Items)
+	if err != nil || len(changes) == 0 {
+		return billing.Terms{Settled: err == nil}, err // made before
+	}
+	asked := &stripe.SubscriptionParams{
+		Items: changes, ProrationBehavior: stripe.String("always_invoice"), ProrationDate: stripe.Int64(c.At.Unix()),
+		PaymentBehavior: stripe.String("pending_if_incomplete"),
+	}
+	if now.Status == stripe.SubscriptionStatusTrialing {
+		// Nothing is to be paid in a trial, and pending updates want a bill.
+		asked.ProrationBehavior, asked.ProrationDate, asked.PaymentBehavior = stripe.String("none"), nil, nil
+	}
+	asked.AddExpand("latest_invoice")
+	asked.Params.Context, asked.Params.IdempotencyKey = ctx, stripe.String(p.once("change", c.Key, now.ID, changed(changes), c.At.Unix()))
+	changedTo, err := p.subscriptions().Update(now.ID, asked)
+	if err != nil {
+		return billing.Terms{}, p.failed("change subscription "+now.ID, err)
+	}
+	if changedTo.PendingUpdate != nil {
+		return billing.Terms{CheckoutURL: payURL(changedTo)}, nil
+	}
+	return billing.Terms{Settled: true}, nil
+}
+
+// changed are changes as text, for an idempotency key.
+func changed(changes []*stripe.SubscriptionItemsParams) string {
+	var b strings.Builder
+	for _, c := range changes {
+		fmt.Fprintf(&b, "%s %s %d %t;", stripe.StringValue(c.ID), stripe.StringValue(c.Price), stripe.Int64Value(c.Quantity), stripe.BoolValue(c.Deleted))
+	}
+	return b.String()
+}
+
+// payURL is where the last bill is paid.
+func payURL(s *stripe.Subscription) string {
+	if s.LatestInvoice == nil {
+		return ""
+	}
+	return s.LatestInvoice.HostedInvoiceURL
+}
+
+// unbook brings the items back to what the present period was paid for, before a change is prorated against them.
+func (p *Provider) unbook(ctx context.Context, s billing.Subscription, now *stripe.Subscription, key string) (*stripe.Subscription, error) {
+	if booked(now) == nil {
+		return now, nil
+	}
+	if err := p.setNext(ctx, now, s, billing.Change{Items: s.Items, Key: key + "-unbook"}, now.CancelAtPeriodEnd); err != nil {
+		return nil, err
+	}
+	s.ExternalID = now.ID
+	return p.find(ctx, s)
+}
+
+// Book changes the items without proration: the present period is paid, the next bill is made from the new ones. What the
+// present one was paid for is kept in the metadata, since Stripe's items do not say it any more.
+func (p *Provider) Book(ctx context.Context, s billing.Subscription, c billing.Change, cancel bool) error {
+	now, err := p.find(ctx, s)
+	if err != nil {
+		return err
+	}
+	if !live(now) {
+		if cancel {
+			return nil
+		}
+		return fmt.Errorf("stripe: subscription %s has ended", now.ID)
+	}
+	return p.setNext(ctx, now, s, c, cancel)
+}
+
+func (p *Provider) setNext(ctx context.Context, now *stripe.Subscription, s billing.Subscription, c billing.Change, cancel bool) error {
+	changes, err := p.changes(ctx, now, s.Period, c.Items)
+	if err != nil {
+		return err
+	}
+	asked := &stripe.SubscriptionParams{CancelAtPeriodEnd: stripe.Bool(cancel), Metadata: map[string]string{metaPaid: "", metaPaidUntil: ""}}
+	if !same(c.Items, s.Items) {
+		asked.Metadata = map[string]string{metaPaid: noted(s.Items), metaPaidUntil: strconv.FormatInt(now.CurrentPeriodEnd, 10)}
+	}
+	if len(changes) == 0 && cancel == now.CancelAtPeriodEnd && now.Metadata[metaPaid] == asked.Metadata[metaPaid] && now.Metadata[metaPaidUntil] == asked.Metadata[metaPaidUntil] {
+		return nil // made before
+	}
+	if len(changes) > 0 {
+		asked.Items, asked.ProrationBehavior = changes, stripe.String("none")
+	}
+	asked.Params.Context, asked.Params.IdempotencyKey = ctx, stripe.String(p.once("book", c.Key, now.ID, changed(changes), cancel, asked.Metadata))
+	_, err = p.subscriptions().Update(now.ID, asked)
+	return p.failed("book a change of subscription "+now.ID, err)
+}
+
+// noted writes items into metadata, which holds 500 characters; booked reads them. Prices are named by their amount.
+func noted(items []billing.Item) string {
+	var parts []string
+	for _, i := range items {
+		parts = append(parts, fmt.Sprintf("%s %s %d %d %s", i.Kind, i.Ref, i.Quantity, i.Unit.Cents, i.Unit.Currency))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// booked are the items that the present period was paid for, when the next one's are others already; nil otherwise.
+func booked(s *stripe.Subscription) []billing.Item {
+	if s.Metadata[metaPaid] == "" || s.Metadata[metaPaidUntil] != strconv.FormatInt(s.CurrentPeriodEnd, 10) {
+		return nil
+	}
+	var items []billing.Item
+	for part := range strings.SplitSeq(s.Metadata[metaPaid], ", ") {
+		var i billing.Item
+		if n, err := fmt.Sscanf(part, "%s %s %d %d %s", &i.Kind, &i.Ref, &i.Quantity, &i.Unit.Cents, &i.Unit.Currency); n != 5 || err != nil {
+			return nil
+		}
+		items = append(items, i)
+	}
+	return items
+}
+
+// End cancels every subscription of a server and closes its open Checkouts. Bills that are open stay so: what was used is owed.
+func (p *Provider) End(ctx context.Context, s billing.Subscription) error {
+	customer, err := p.customerOf(ctx, s)
+	if err != nil {
+		return err
+	}
+	if customer != "" {
+		if err := p.expire(ctx, customer, string(s.Tenant)); err != nil {
+			return err
+		}
+	}
+	all, err := p.ofTenant(ctx, s)
+	if err != nil {
+		return err
+	}
+	for _, one := range all {
+		if !live(one) {
+			continue
+		}
+		asked := &stripe.SubscriptionCancelParams{Params: params(ctx, ""), InvoiceNow: stripe.Bool(false), Prorate: stripe.Bool(false)}
+		if _, err := p.subscriptions().Cancel(one.ID, asked); err != nil && !is(err, stripe.ErrorCodeResourceMissing) {
+			return p.failed("cancel subscription "+one.ID, err)
+		}
+	}
+	return nil
+}
