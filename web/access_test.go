@@ -163,6 +163,9 @@ func TestAccess(t *testing.T) {
 		accounts[string(role)] = account
 	}
 	for _, route := range s.routes() {
+		if route.nature.has(machine) {
+			continue // see TestWebhook
+		}
 		for who, expected := range want[route.access] {
 			s.employ()
 			b := s.visitor()

@@ -19,11 +19,19 @@ const maxForm = 64 << 10
 // maxFile is the largest body of a route that takes a file: a list of some thousand members, a logo.
 const maxFile = 1<<20 + maxForm
 
+// maxEvent is the largest body of a machine's. Stripe's events hold one object each: the largest, a bill of many lines, has some
+// hundred kilobytes.
+const maxEvent = 1 << 20
+
 func (r *request) maxBody() int64 {
-	if r.route.nature.has(file) {
+	switch {
+	case r.route.nature.has(file):
 		return maxFile
+	case r.route.nature.has(machine):
+		return maxEvent
+	default:
+		return maxForm
 	}
-	return maxForm
 }
 
 // checkSize refuses a body that says it is too large before a byte of it is read, and stops reading one that lied.

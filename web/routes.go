@@ -27,6 +27,7 @@ const (
 	download                    // its answer is a file to keep
 	quiet                       // asked for all the time: logged at debug only
 	plain                       // neither host, nor session, nor limits: files and health
+	machine                     // no browser sends it: neither session nor origin; its body is signed and read by its handler
 	fresh                       // asks whoever has been logged in for a while to prove that it is still them
 )
 
@@ -246,6 +247,8 @@ func (s *Server) routes() []route {
 		{get, "/operator/audit", operator, page, s.showAudit},
 		{get, "/operator/account", signed, page, s.showAccount},
 		{post, "/operator/account", signed, page, s.changePassword},
+
+		{post, "/webhooks/stripe", public, machine, s.receiveStripe},
 
 		{get, "/trial/mails", trial, page, s.showMails},
 		{get, "/trial/mails/:mail", trial, page, s.showMailBody},

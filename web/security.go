@@ -15,10 +15,15 @@ import (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
 	"connect-src 'self'; manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
 
+// paying is the policy of a site whose forms lead to where one pays: browsers look at where a form's answer redirects to.
+func paying(origins []string) string {
+	return strings.Replace(policy, "form-action 'self'", strings.Join(append([]string{"form-action 'self'"}, origins...), " "), 1)
+}
+
 // setHeaders sets what every answer carries.
 func (s *Server) setHeaders(r *request) {
 	h := r.Response().Header()
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", paying(s.PaymentOrigins))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY") // for browsers older than frame-ancestors
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")

@@ -56,6 +56,11 @@ type Config struct {
 	Payee Payee
 	// Legal holds the paragraphs of the operator's own texts, by kind (templates.LegalTerms, ...). Optional.
 	Legal map[string][]string
+	// Webhook acts on what Stripe tells, and says a Fault of kind Invalid of what Stripe did not. Optional: without it there is no
+	// such address.
+	Webhook func(ctx context.Context, body []byte, signature string) error
+	// PaymentOrigins are where forms may lead a browser to pay. Optional.
+	PaymentOrigins []string
 	// Engines says what each engine can do: pages hide or explain the rest.
 	Engines  map[tenant.EngineName]homeserver.Description
 	Registry prometheus.Registerer // optional
@@ -164,7 +169,7 @@ func (s *Server) add(route route) {
 		if ok, err := s.admit(r, route); err != nil || !ok {
 			return err
 		}
-		if !r.safe() {
+		if !r.safe() && !route.nature.has(machine) {
 			if err := r.parse(); err != nil {
 				return err
 			}
@@ -177,16 +182,23 @@ func (s *Server) add(route route) {
 func (s *Server) checked(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := requestOf(c)
-		if !r.route.nature.has(plain) {
-			for _, check := range []func(*request) error{
-				s.checkHost, s.checkRate, s.checkSize, s.checkOrigin, s.checkText, s.identify,
-			} {
-				if err := check(r); err != nil {
-					return err
-				}
+		for _, check := range s.refusals(r.route.nature) {
+			if err := check(r); err != nil {
+				return err
 			}
 		}
 		return next(c)
+	}
+}
+
+func (s *Server) refusals(n nature) []func(*request) error {
+	switch {
+	case n.has(plain):
+		return nil
+	case n.has(machine):
+		return []func(*request) error{s.checkHost, s.checkSize, s.checkText}
+	default:
+		return []func(*request) error{s.checkHost, s.checkRate, s.checkSize, s.checkOrigin, s.checkText, s.identify}
 	}
 }
 

@@ -248,3 +248,12 @@ func (p *Provider) invoice(ctx context.Context, in *stripe.Invoice, paid payment
 	}
 	return one, nil
 }
+
+// payer is whose payment a charge is.
+func (p *Provider) payer(ctx context.Context, id string) (string, error) {
+	c, err := charge.Client{B: p.backend, Key: p.Key}.Get(id, &stripe.ChargeParams{Params: params(ctx, "")})
+	if err != nil || c.Customer == nil {
+		return "", p.failed("ask whose payment "+id+" is", err)
+	}
+	return c.Customer.ID, nil
+}

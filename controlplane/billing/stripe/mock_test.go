@@ -13,18 +13,28 @@ import (
 	"testing"
 )
 
-// mock is the address of Stripe's own stripe-mock, which knows the shape of every request: built from our tools once, and ended
-// with the tests.
-var mock string
+// startMock builds Stripe's own stripe-mock, which knows the shape of every request, from our tools and starts it, once; it ends
+// with the tests. It returns where it is.
+var (
+	startMock = sync.OnceValue(func() string {
+		address, stop := runMock()
+		stopMock = stop
+		return address
+	})
+	stopMock = func() {}
+)
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	code := m.Run()
+	stopMock()
+	os.Exit(code)
+}
 
-func run(m *testing.M) int {
+func runMock() (url string, stop func()) {
 	dir, err := os.MkdirTemp("", "stripe-mock")
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
 	program := filepath.Join(dir, "stripe-mock")
 	build := exec.Command("go", "build", "-modfile=tools/go.mod", "-o", program, "github.com/stripe/stripe-mock")
 	build.Dir = "../../.."
@@ -39,18 +49,19 @@ func run(m *testing.M) int {
 	if err := server.Start(); err != nil {
 		panic(err)
 	}
-	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
+	stop = func() {
+		_ = server.Process.Kill()
+		_ = server.Wait()
+		_ = os.RemoveAll(dir)
+	}
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if _, address, found := strings.Cut(lines.Text(), "Listening for HTTP at address: "); found {
-			mock = "http://" + address
-			break
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			return "http://" + address, stop
 		}
 	}
-	go func() { _, _ = io.Copy(io.Discard, out) }()
-	if mock == "" {
-		panic("stripe-mock does not listen")
-	}
-	return m.Run()
+	stop()
+	panic("stripe-mock does not listen")
 }
 
 // mirror sends every request to stripe-mock too, and fails the test when that does not like its shape. stripe-mock keeps no
@@ -70,7 +81,7 @@ func (m *mirror) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	copied, err := http.NewRequestWithContext(r.Context(), r.Method, mock+r.URL.RequestURI(), bytes.NewReader(body))
+	copied, err := http.NewRequestWithContext(r.Context(), r.Method, startMock()+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

@@ -1,27 +1,30 @@
 package stripe
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"hafen/controlplane"
+	"hafen/tenant"
 )
 
 // Tolerance is how far a webhook's time may be from ours (Stripe's own recommendation). What is older was sent before.
 const Tolerance = 300 * time.Second
 
 // ErrSignature is a webhook that Stripe did not send, or not now. What exactly is wrong is for nobody to know.
-var ErrSignature = errors.New("stripe: the signature of the webhook is not good")
+var ErrSignature error = &tenant.Fault{Kind: tenant.Invalid, Code: "webhook.signature"}
 
-// ErrEvent is a body with a good signature that is no event.
-var ErrEvent = errors.New("stripe: the webhook is no event")
+// notEvent is a body with a good signature that is no event: the Fault webhook.event.
+func notEvent(why string) error {
+	return &tenant.Fault{Kind: tenant.Invalid, Code: "webhook.event", Err: errors.New(why)}
+}
 
 // Webhooks reads webhooks. While the endpoint's secret is rotated both are good.
 type Webhooks struct {
@@ -30,12 +33,34 @@ type Webhooks struct {
 }
 
 // Event is the event of a webhook whose signature is good, over the body as it came. Nothing of it is to be believed but that
-// something has happened.
-func (w Webhooks) Event(body []byte, header string) (controlplane.Event, error) {
+// something has happened. charge is the payment that an event is about which names nobody: a dispute's.
+func (w Webhooks) Event(body []byte, header string) (event controlplane.Event, charge string, err error) {
 	if err := w.verify(body, header); err != nil {
-		return controlplane.Event{}, err
+		return controlplane.Event{}, "", err
 	}
 	return parse(body)
+}
+
+// Receiver takes webhooks.
+type Receiver struct {
+	Webhooks
+	Provider *Provider // asked whom a dispute is about
+	Record   func(context.Context, controlplane.Event) error
+}
+
+// Receive records the event of a webhook. The Faults webhook.signature and webhook.event are of what Stripe did not send; after
+// any other error it is to send it again.
+func (r Receiver) Receive(ctx context.Context, body []byte, header string) error {
+	event, charge, err := r.Event(body, header)
+	if err != nil {
+		return err
+	}
+	if event.Customer == "" && event.ExternalID == "" && event.Tenant == "" && charge != "" {
+		if event.Customer, err = r.Provider.payer(ctx, charge); err != nil {
+			return err
+		}
+	}
+	return r.Record(ctx, event)
 }
 
 // verify follows https://docs.stripe.com/webhooks#verify-manually: t=…,v1=…[,v1=…], other schemes are not looked at.
@@ -94,6 +119,7 @@ type told struct {
 			Object              string            `json:"object"`
 			Customer            reference         `json:"customer"`
 			Subscription        reference         `json:"subscription"`
+			Charge              reference         `json:"charge"` // of a dispute, which names nobody
 			Metadata            map[string]string `json:"metadata"`
 			SubscriptionDetails struct {
 				Metadata map[string]string `json:"metadata"`
@@ -129,19 +155,19 @@ func (r *reference) UnmarshalJSON(data []byte) error {
 	}
 }
 
-func parse(body []byte) (controlplane.Event, error) {
+func parse(body []byte) (controlplane.Event, string, error) {
 	var t told
 	if err := json.Unmarshal(body, &t); err != nil {
-		return controlplane.Event{}, fmt.Errorf("%w: %w", ErrEvent, err)
+		return controlplane.Event{}, "", notEvent("it is not JSON of an event")
 	}
 	// Ids and types are short words; a body that is signed and still has others is not what we think it is.
-	for _, word := range []string{t.ID, t.Type, t.Data.Object.ID, string(t.Data.Object.Customer), string(t.Data.Object.Subscription)} {
+	for _, word := range []string{t.ID, t.Type, t.Data.Object.ID, string(t.Data.Object.Customer), string(t.Data.Object.Subscription), string(t.Data.Object.Charge)} {
 		if len(word) > 255 || strings.ContainsFunc(word, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return controlplane.Event{}, fmt.Errorf("%w: a name is none", ErrEvent)
+			return controlplane.Event{}, "", notEvent("a name is none")
 		}
 	}
 	if !strings.HasPrefix(t.ID, "evt_") || t.Type == "" {
-		return controlplane.Event{}, fmt.Errorf("%w: it has no id or no type", ErrEvent)
+		return controlplane.Event{}, "", notEvent("it has no id or no type")
 	}
 	o := t.Data.Object
 	event := controlplane.Event{ID: t.ID, Kind: t.Type, ExternalID: string(o.Subscription), Customer: string(o.Customer), Tenant: o.Metadata[metaTenant]}
@@ -157,5 +183,5 @@ func parse(body []byte) (controlplane.Event, error) {
 	if len(event.Tenant) > 64 || strings.ContainsFunc(event.Tenant, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		event.Tenant = ""
 	}
-	return event, nil
+	return event, string(o.Charge), nil
 }
