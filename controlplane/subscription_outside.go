@@ -102,8 +102,12 @@ func (w *BillingEndWorker) Timeout(*river.Job[BillingEndArgs]) time.Duration { r
 
 // Work tells the provider.
 func (w *BillingEndWorker) Work(ctx context.Context, job *river.Job[BillingEndArgs]) error {
-	s := w.Subscriptions
-	subscription, err := s.Store.FindSubscription(ctx, job.Args.Tenant)
+	return w.Subscriptions.End(ctx, job.Args.Tenant)
+}
+
+// End makes the provider take nothing more for a server.
+func (s *Subscriptions) End(ctx context.Context, id tenant.ID) error {
+	subscription, err := s.Store.FindSubscription(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -112,7 +116,7 @@ func (w *BillingEndWorker) Work(ctx context.Context, job *river.Job[BillingEndAr
 		return err
 	}
 	if err := provider.End(ctx, subscription.Subscription); err != nil {
-		return fmt.Errorf("end %s at %s: %w", job.Args.Tenant, subscription.Provider, err)
+		return fmt.Errorf("end %s at %s: %w", id, subscription.Provider, err)
 	}
 	return nil
 }

@@ -191,3 +191,29 @@ type Provider interface {
 	// End stops taking money at once.
 	End(ctx context.Context, s Subscription) error
 }
+
+// Payer is who pays, as a provider outside shall know them. All but Email may be empty.
+type Payer struct {
+	Customer string // the provider's own name
+	Email    string
+	Name     string // a company's, or a person's
+	Language string
+	Street, Postcode, City, Country,
+	VATID string
+}
+
+// Found is a subscription that a provider outside has, among all that it has for this installation.
+type Found struct {
+	Outside // without bills
+	Tenant  tenant.ID
+	Created time.Time
+}
+
+// FoundBill is a bill that a provider outside has written.
+type FoundBill struct {
+	External, Number string
+	Subscription     string // the provider's name of what it is for
+	Tenant           tenant.ID
+	Status           InvoiceStatus
+	Gross            tenant.Money
+}

@@ -153,3 +153,19 @@ func (s *Server) complete(session object, card Card) {
 	session["invoice"] = invoice.str("id")
 	s.tell("checkout.session.completed", session)
 }
+
+// Again makes and pays the subscription of a completed session a second time, as nobody should, with other metadata on top.
+func (s *Server) Again(session string, metadata map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.objects[session]
+	asked, _ := o["_form"].(form)
+	subscription := s.subscribe(o, asked)
+	for key, value := range metadata {
+		subscription.obj("metadata")[key] = value
+	}
+	s.tell("customer.subscription.created", subscription)
+	invoice := s.bill(subscription, s.periodLines(subscription, subscription.num("current_period_start"), subscription.num("current_period_end")), "subscription_create")
+	s.finalize(invoice)
+	s.settle(invoice)
+}

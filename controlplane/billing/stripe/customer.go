@@ -13,22 +13,22 @@ import (
 
 // customer finds or makes Stripe's customer of an account and tells it what is known of who pays.
 func (p *Provider) customer(ctx context.Context, account, email string) (string, error) {
-	c, err := p.Customers.FindCustomer(ctx, account)
+	c, err := p.Customers.FindPayer(ctx, account)
 	if err != nil {
 		return "", fmt.Errorf("find who pays for account %s: %w", account, err)
 	}
 	if c.Email == "" {
 		c.Email = email
 	}
-	if c.ID == "" {
+	if c.Customer == "" {
 		// Made before, and the answer or our row was lost.
-		if c.ID, err = p.findCustomer(ctx, account, c.Email); err != nil {
+		if c.Customer, err = p.findCustomer(ctx, account, c.Email); err != nil {
 			return "", err
 		}
 	}
 	client := customer.Client{B: p.backend, Key: p.Key}
 	asked := p.customerParams(c, account)
-	if c.ID == "" {
+	if c.Customer == "" {
 		if c.VATID != "" {
 			asked.TaxIDData = []*stripe.CustomerTaxIDDataParams{{Type: stripe.String(string(stripe.TaxIDTypeEUVAT)), Value: stripe.String(c.VATID)}}
 		}
@@ -40,23 +40,23 @@ func (p *Provider) customer(ctx context.Context, account, email string) (string,
 		return made.ID, p.remember(ctx, account, made.ID)
 	}
 	asked.Params = params(ctx, "")
-	if _, err := client.Update(c.ID, asked); err != nil {
+	if _, err := client.Update(c.Customer, asked); err != nil {
 		return "", p.failed("tell who a customer is", err)
 	}
-	if err := p.setVATID(ctx, c.ID, c.VATID); err != nil {
+	if err := p.setVATID(ctx, c.Customer, c.VATID); err != nil {
 		return "", err
 	}
-	return c.ID, p.remember(ctx, account, c.ID)
+	return c.Customer, p.remember(ctx, account, c.Customer)
 }
 
 func (p *Provider) remember(ctx context.Context, account, id string) error {
-	if err := p.Customers.RememberCustomer(ctx, account, id); err != nil {
+	if err := p.Customers.RememberPayer(ctx, account, id); err != nil {
 		return fmt.Errorf("keep Stripe's name of account %s: %w", account, err)
 	}
 	return nil
 }
 
-func (p *Provider) customerParams(c Customer, account string) *stripe.CustomerParams {
+func (p *Provider) customerParams(c billing.Payer, account string) *stripe.CustomerParams {
 	asked := &stripe.CustomerParams{Email: stripe.String(c.Email), Metadata: p.meta(metaAccount, account)}
 	if c.Name != "" {
 		asked.Name = stripe.String(c.Name)
@@ -113,12 +113,12 @@ func (p *Provider) customerOf(ctx context.Context, s billing.Subscription) (stri
 	if s.Customer != "" {
 		return s.Customer, nil
 	}
-	c, err := p.Customers.FindCustomer(ctx, s.Account)
+	c, err := p.Customers.FindPayer(ctx, s.Account)
 	if err != nil {
 		return "", fmt.Errorf("find who pays for %s: %w", s.Tenant, err)
 	}
-	if c.ID != "" {
-		return c.ID, nil
+	if c.Customer != "" {
+		return c.Customer, nil
 	}
 	if c.Email == "" {
 		c.Email = s.Email

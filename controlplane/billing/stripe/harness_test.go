@@ -17,24 +17,24 @@ import (
 // accounts are who pays, kept in memory.
 type accounts struct {
 	mu    sync.Mutex
-	known map[string]stripe.Customer
+	known map[string]billing.Payer
 	lose  bool // what is to be remembered is lost, as by a kill
 }
 
-func (a *accounts) FindCustomer(_ context.Context, account string) (stripe.Customer, error) {
+func (a *accounts) FindPayer(_ context.Context, account string) (billing.Payer, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.known[account], nil
 }
 
-func (a *accounts) RememberCustomer(_ context.Context, account, id string) error {
+func (a *accounts) RememberPayer(_ context.Context, account, id string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.lose {
 		return nil
 	}
 	c := a.known[account]
-	c.ID = id
+	c.Customer = id
 	a.known[account] = c
 	return nil
 }
@@ -56,7 +56,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Parallel()
 	w := &world{T: t, stripe: stripefake.New(t, began), mirror: &mirror{t: t, n: map[string]int{}}}
-	w.accounts = &accounts{known: map[string]stripe.Customer{account: {
+	w.accounts = &accounts{known: map[string]billing.Payer{account: {
 		Email: "anna@school.example", Name: "Schule am See", Language: "de", Street: "Seestr. 1", Postcode: "24103", City: "Kiel", Country: "DE", VATID: "DE123456789",
 	}}}
 	w.provider = w.another()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	stripe "github.com/stripe/stripe-go/v76"
 	"github.com/stripe/stripe-go/v76/charge"
@@ -75,7 +74,7 @@ func (p *Provider) Preview(ctx context.Context, s billing.Subscription, c billin
 // bill reads an invoice's lines and sums, which are Stripe's to the cent.
 func (p *Provider) bill(ctx context.Context, in *stripe.Invoice) (billing.Bill, error) {
 	money := func(cents int64) tenant.Money {
-		return tenant.Money{Cents: cents, Currency: strings.ToUpper(string(in.Currency))}
+		return tenant.Money{Cents: cents, Currency: upper(in.Currency)}
 	}
 	bill := billing.Bill{Net: money(in.TotalExcludingTax), VAT: money(in.Tax), Gross: money(in.Total)}
 	var off []billing.Line

@@ -23,6 +23,7 @@ import (
 
 	stripe "github.com/stripe/stripe-go/v76"
 
+	"hafen/controlplane/billing"
 	"hafen/tenant"
 )
 
@@ -39,20 +40,10 @@ type Config struct {
 
 // Customers are the accounts as Stripe shall know them.
 type Customers interface {
-	// FindCustomer is an account with what it has told about who pays.
-	FindCustomer(ctx context.Context, account string) (Customer, error)
-	// RememberCustomer keeps Stripe's name of an account.
-	RememberCustomer(ctx context.Context, account, id string) error
-}
-
-// Customer is who pays. All but Email may be empty.
-type Customer struct {
-	ID       string // Stripe's name
-	Email    string
-	Name     string // a company's, or a person's
-	Language string
-	Street, Postcode, City, Country,
-	VATID string
+	// FindPayer is an account with what it has told about who pays.
+	FindPayer(ctx context.Context, account string) (billing.Payer, error)
+	// RememberPayer keeps Stripe's name of an account.
+	RememberPayer(ctx context.Context, account, customer string) error
 }
 
 // Provider is billing.Provider. Safe for concurrent use.
@@ -186,3 +177,6 @@ func unix(seconds int64) time.Time {
 	}
 	return time.Unix(seconds, 0).UTC()
 }
+
+// upper is a currency as we write it.
+func upper(c stripe.Currency) string { return strings.ToUpper(string(c)) }

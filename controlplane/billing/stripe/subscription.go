@@ -75,7 +75,7 @@ func itemsOf(rows []*stripe.SubscriptionItem) []billing.Item {
 	for _, row := range rows {
 		items = append(items, billing.Item{
 			Kind: billing.LineKind(row.Price.Metadata[metaKind]), Ref: row.Price.Metadata[metaRef], Quantity: int(row.Quantity),
-			Unit: tenant.Money{Cents: row.Price.UnitAmount, Currency: strings.ToUpper(string(row.Price.Currency))},
+			Unit: tenant.Money{Cents: row.Price.UnitAmount, Currency: upper(row.Price.Currency)},
 		})
 	}
 	return items

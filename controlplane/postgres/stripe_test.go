@@ -1,0 +1,449 @@
+package postgres_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"time"
+
+	"hafen/controlplane"
+	"hafen/controlplane/billing"
+	"hafen/controlplane/billing/stripe"
+	"hafen/internal/stripefake"
+	"hafen/tenant"
+)
+
+// counter is a till whose customers pay through Stripe: rows, use cases, provider, wire and webhooks, all real but Stripe.
+type counter struct {
+	*till
+	stripe *stripefake.Server
+	check  *controlplane.BillingCheck
+	secret string
+	posts  int // webhooks that came
+}
+
+func newCounter(t *testing.T) *counter {
+	t.Helper()
+	w := &counter{till: newTill(t, day(2028, 1, 31))}
+	w.stripe = stripefake.New(t, w.now())
+	provider, err := stripe.New(stripe.Config{Key: w.stripe.Key, URL: w.stripe.URL, Installation: "h1", Customers: w.store, Now: w.stripe.Now})
+	w.must(err)
+	providers := map[string]billing.Provider{"invoice": billing.Invoices{}, "stripe": provider}
+	w.subs = controlplane.NewSubscriptions(controlplane.SubscriptionsConfig{Store: w.store, Now: w.now, Providers: providers})
+	w.biller.Subscriptions = w.subs
+	config := w.sales.OrdersConfig
+	config.Billing, config.PublicURL = provider, "https://hafen.example"
+	w.sales = controlplane.NewOrders(config)
+	w.check = &controlplane.BillingCheck{
+		Store: w.store, Outside: provider, Provider: "stripe", Refresh: w.subs.Refresh, End: w.subs.End, Now: w.now, Log: slog.New(slog.DiscardHandler),
+	}
+	var receiver stripe.Receiver
+	site := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		w.posts++
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = receiver.Receive(r.Context(), body, r.Header.Get("Stripe-Signature"))
+		}
+		if err != nil {
+			out.WriteHeader(http.StatusBadRequest)
+		}
+	}))
+	t.Cleanup(site.Close)
+	w.secret = w.stripe.Endpoint(site.URL)
+	receiver = stripe.Receiver{
+		Webhooks: stripe.Webhooks{Secrets: []string{"whsec_former", w.secret}, Now: w.now}, Provider: provider, Record: w.subs.Receive,
+	}
+	return w
+}
+
+// pass lets time pass, for Stripe and for us.
+func (w *counter) pass(d time.Duration) {
+	w.Helper()
+	w.stripe.Advance(d)
+	w.goTo(w.stripe.Now())
+	w.bill()
+}
+
+// hear lets Stripe tell what it has to, and acts on it.
+func (w *counter) hear() {
+	w.Helper()
+	w.stripe.Flush()
+	w.work()
+}
+
+// work does the looks that are enqueued.
+func (w *counter) work() {
+	w.Helper()
+	for {
+		var id tenant.ID
+		err := w.pool.QueryRow(w.ctx, `delete from river_job where id = (select min(id) from river_job where kind = 'billing_look') returning args->>'tenant'`).Scan(&id)
+		if err != nil {
+			return
+		}
+		w.must(w.subs.Refresh(w.ctx, id))
+	}
+}
+
+// order orders a server; it waits for payment.
+func (w *counter) order(name, plan string) tenant.ID {
+	w.Helper()
+	id, terms, err := w.sales.Order(w.ctx, w.anna, controlplane.OrderRequest{Plan: tenant.PlanID(plan), Name: name, FirstAdmin: "anna", Language: "de"})
+	w.must(err)
+	if terms.Settled || terms.CheckoutURL == "" {
+		w.Fatalf("terms: %+v", terms)
+	}
+	return id
+}
+
+// pay pays the last Checkout page.
+func (w *counter) pay() {
+	w.Helper()
+	sessions := w.stripe.List("checkout.session")
+	if got := w.stripe.Pay(sessions[len(sessions)-1]["id"].(string), stripefake.GoodCard, false); !got.Paid {
+		w.Fatal(got.Reason)
+	}
+}
+
+// bought is a server that was ordered and paid.
+func (w *counter) bought(plan string) tenant.ID {
+	w.Helper()
+	id := w.order("lagune", plan)
+	w.pay()
+	w.hear()
+	w.wantState(id, billing.Active, plan)
+	return id
+}
+
+func (w *counter) wantState(id tenant.ID, state billing.State, plan string) {
+	w.Helper()
+	s := w.sub(id)
+	if s.State != state || string(s.Now.Plan.ID) != plan {
+		w.Errorf("%s %s, want %s %s", s.State, s.Now.Plan.ID, state, plan)
+	}
+}
+
+func (w *counter) wantStatus(id tenant.ID, want tenant.Status) {
+	w.Helper()
+	var got tenant.Status
+	w.must(w.pool.QueryRow(w.ctx, `select status from tenants where id = $1`, id).Scan(&got))
+	if got != want {
+		w.Errorf("status %s, want %s", got, want)
+	}
+}
+
+// taken is what Stripe took, in cents.
+func (w *counter) taken() (sum int64) {
+	for _, c := range w.stripe.List("charge") {
+		sum += c["amount"].(int64)
+	}
+	return sum
+}
+
+// customer is Anna's at Stripe.
+func (w *counter) customer() string { return w.stripe.List("customer")[0]["id"].(string) }
+
+func (w *counter) lastBill() string {
+	bills := w.stripe.List("invoice")
+	return bills[len(bills)-1]["id"].(string)
+}
+
+// openAt counts what a night's check leaves to a person.
+func (w *counter) night() (repaired, open []controlplane.FindingKind) {
+	w.Helper()
+	w.pass(24 * time.Hour)
+	w.must(w.check.Once(w.ctx))
+	r, found, err := w.store.LastBillingCheck(w.ctx)
+	w.must(err)
+	if !found || r.Finished.IsZero() || r.Error != "" {
+		w.Fatalf("check: %+v", r)
+	}
+	for _, f := range r.Findings {
+		if f.Repaired {
+			repaired = append(repaired, f.Kind)
+		} else {
+			open = append(open, f.Kind)
+		}
+	}
+	return repaired, open
+}
+
+func TestStripeHappyPath(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.order("lagune", "basic")
+	w.wantStatus(id, tenant.AwaitingPayment)
+	w.pay()
+	w.hear()
+	w.wantState(id, billing.Active, "basic")
+	w.wantStatus(id, tenant.Provisioning)
+	w.pass(29*24*time.Hour + 2*time.Hour)
+	w.hear()
+	w.wantBills(id, "2028-01-31 2028-02-29 476 paid", "2028-02-29 2028-03-31 476 paid")
+	if w.taken() != 952 || w.count(`select count(*) from webhook_events`) != w.posts {
+		t.Errorf("taken %d with %d webhooks", w.taken(), w.posts)
+	}
+	if n := w.count(`select count(*) from audit where action like 'order.%' and tenant_id = $1`, string(id)); n == 0 {
+		t.Error("nothing in the audit log")
+	}
+}
+
+// TestStripeWebhooksOutOfOrder: twice, backwards, three days late and all over again: each counts once and says "look again".
+func TestStripeWebhooksOutOfOrder(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.order("lagune", "basic")
+	w.stripe.Hold()
+	w.pay()
+	events := w.stripe.Events()
+	w.pass(3 * 24 * time.Hour)
+	w.wantStatus(id, tenant.AwaitingPayment)
+	for i := len(events) - 1; i >= 0; i-- {
+		for range 2 {
+			status, err := w.stripe.Send(events[i].ID, stripefake.Sending{})
+			w.must(err)
+			if status != http.StatusOK {
+				t.Errorf("%s: %d", events[i].Type, status)
+			}
+		}
+		w.work()
+	}
+	w.wantState(id, billing.Active, "basic")
+	w.wantBills(id, "2028-01-31 2028-02-29 476 paid")
+	if n := w.count(`select count(*) from webhook_events`); n != len(events) {
+		t.Errorf("%d events recorded of %d", n, len(events))
+	}
+	// All over again, after it has ended: what is old news brings nothing back.
+	w.must(w.subs.Cancel(w.ctx, w.anna, id))
+	w.pass(60 * 24 * time.Hour)
+	w.stripe.Release()
+	w.hear()
+	for _, e := range events {
+		_, err := w.stripe.Send(e.ID, stripefake.Sending{})
+		w.must(err)
+	}
+	w.work()
+	w.wantState(id, billing.Ended, "basic")
+	w.wantStatus(id, tenant.Deleting)
+}
+
+// TestStripeForged: what Stripe did not sign, or signed long ago, does nothing.
+func TestStripeForged(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.order("lagune", "basic")
+	w.stripe.Hold()
+	w.pay()
+	event := w.stripe.Events("checkout.session.completed")[0]
+	for name, how := range map[string]stripefake.Sending{
+		"another secret": {Secret: "whsec_guess"}, "old": {At: w.now().Add(-301 * time.Second)}, "of the future": {At: w.now().Add(10 * time.Minute)},
+		"another body": {Body: append([]byte(" "), event.Body...)},
+	} {
+		status, err := w.stripe.Send(event.ID, how)
+		w.must(err)
+		if status != http.StatusBadRequest {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+	if n := w.count(`select count(*) from webhook_events`) + w.count(`select count(*) from river_job where kind = 'billing_look'`); n != 0 {
+		t.Errorf("%d rows", n)
+	}
+	w.wantStatus(id, tenant.AwaitingPayment)
+	// Signed with the secret before the rotation, it is good.
+	status, err := w.stripe.Send(event.ID, stripefake.Sending{Secret: "whsec_former"})
+	w.must(err)
+	w.work()
+	if status != http.StatusOK {
+		t.Errorf("the former secret: %d", status)
+	}
+	w.wantState(id, billing.Active, "basic")
+}
+
+// TestStripeLost: no webhook ever came, so the night finds it.
+func TestStripeLost(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.order("lagune", "basic")
+	w.pay()
+	w.stripe.Forget()
+	w.wantStatus(id, tenant.AwaitingPayment)
+	repaired, open := w.night()
+	w.wantState(id, billing.Active, "basic")
+	if len(repaired) != 2 || len(open) != 0 { // the subscription and its bill
+		t.Errorf("repaired %v, open %v", repaired, open)
+	}
+	if n := w.count(`select count(*) from audit where action = 'billing.check.repaired' and tenant_id = $1`, string(id)); n != 2 {
+		t.Errorf("%d entries in the audit log", n)
+	}
+	w.stripe.Forget()
+	if repaired, open = w.night(); len(repaired)+len(open) != 0 {
+		t.Errorf("the next night: repaired %v, open %v", repaired, open)
+	}
+	// A renewal that nobody told of.
+	w.stripe.SetCard(w.customer(), stripefake.DeclinedCard)
+	w.pass(29 * 24 * time.Hour)
+	w.stripe.Forget()
+	if repaired, open = w.night(); len(repaired) == 0 || len(open) != 0 {
+		t.Errorf("a renewal: repaired %v, open %v", repaired, open)
+	}
+	w.wantBills(id, "2028-01-31 2028-02-29 476 paid", "2028-02-29 2028-03-31 476 open")
+}
+
+// TestStripeDoubleCharge: money that is taken twice, and for nobody, is on the operator's page every night until it is not.
+func TestStripeDoubleCharge(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.bought("basic")
+	first := w.stripe.List("checkout.session")[0]
+	w.stripe.Again(first["id"].(string), nil)
+	w.stripe.Again(first["id"].(string), map[string]string{"hafen_tenant": "tnobodynobodynobo"})
+	w.stripe.Again(first["id"].(string), map[string]string{"hafen_tenant": "tnobodynobodynobo", "hafen_installation": "another"})
+	for range 2 {
+		repaired, open := w.night()
+		if len(repaired) != 0 || len(open) != 2 || !slices.Contains(open, controlplane.FindDouble) || !slices.Contains(open, controlplane.FindUnknown) {
+			t.Errorf("repaired %v, open %v", repaired, open)
+		}
+		w.hear()
+	}
+	w.wantState(id, billing.Active, "basic")
+}
+
+// TestStripeGone: a server that is deleted is not paid for any more, even if nobody told Stripe.
+func TestStripeGone(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.bought("basic")
+	w.exec(`update subscriptions set state = 'ended' where tenant_id = $1`, id)
+	if repaired, open := w.night(); len(repaired) != 1 || repaired[0] != controlplane.FindGone || len(open) != 0 {
+		t.Errorf("repaired %v, open %v", repaired, open)
+	}
+	if got := w.stripe.List("subscription")[0]["status"]; got != "canceled" {
+		t.Errorf("Stripe's is %v", got)
+	}
+}
+
+// TestStripeWebhookBeforeAnswer: Stripe tells of a change before it answers who asked for it.
+func TestStripeWebhookBeforeAnswer(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.bought("basic")
+	w.pass(10 * 24 * time.Hour)
+	w.stripe.Eager = true
+	before := w.taken()
+	quote, terms := w.confirm(id, controlplane.Choice{Plan: "all-in"})
+	w.work()
+	w.wantState(id, billing.Active, "all-in")
+	if !terms.Settled || w.taken()-before != quote.Bill.Gross.Cents {
+		t.Errorf("%+v: taken %d of %d", terms, w.taken()-before, quote.Bill.Gross.Cents)
+	}
+	if n := w.count(`select count(*) from audit where action = 'subscription.change' and tenant_id = $1`, string(id)); n != 1 {
+		t.Errorf("%d changes in the audit log", n)
+	}
+}
+
+// TestStripeUpAndDown: what the customer saw is what was taken; down comes with the next bill.
+func TestStripeUpAndDown(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.bought("basic")
+	w.pass(12*24*time.Hour + 3*time.Hour + 25*time.Minute)
+	before := w.taken()
+	quote, _ := w.confirm(id, controlplane.Choice{Plan: "all-in", Packs: map[tenant.AddonID]int{"seats-5": 2}})
+	if w.taken()-before != quote.Bill.Gross.Cents || quote.Bill.Gross.Cents == 0 {
+		t.Errorf("taken %d of %d", w.taken()-before, quote.Bill.Gross.Cents)
+	}
+	w.wantState(id, billing.Active, "all-in")
+	w.hear()
+	w.pass(24 * time.Hour)
+	w.confirm(id, controlplane.Choice{Plan: "basic"})
+	w.hear()
+	w.wantState(id, billing.Active, "all-in")
+	if s := w.sub(id); s.Next == nil || s.Next.Plan.ID != "basic" {
+		t.Errorf("booked: %+v", s.Next)
+	}
+	if repaired, open := w.night(); len(repaired)+len(open) != 0 {
+		t.Errorf("a booked change is no difference: %v, %v", repaired, open)
+	}
+	w.pass(20 * 24 * time.Hour)
+	w.hear()
+	w.wantState(id, billing.Active, "basic")
+	if bill := w.stripe.Object(w.lastBill()); bill["total"].(int64) != 476 {
+		t.Errorf("the next bill is of %v", bill["total"])
+	}
+}
+
+// TestStripeUpgradeDeclined: nothing changes before the money comes; then it does.
+func TestStripeUpgradeDeclined(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.bought("basic")
+	w.pass(10 * 24 * time.Hour)
+	w.stripe.SetCard(w.customer(), stripefake.SCACard)
+	_, terms := w.confirm(id, controlplane.Choice{Plan: "all-in"})
+	w.hear()
+	w.wantState(id, billing.Active, "basic")
+	if terms.Settled || terms.CheckoutURL == "" {
+		t.Errorf("terms: %+v", terms)
+	}
+	w.stripe.PayInvoice(w.lastBill())
+	w.hear()
+	w.wantState(id, billing.Active, "all-in")
+	if s := w.sub(id); s.Change != nil {
+		t.Errorf("still pending: %+v", s.Change)
+	}
+}
+
+// TestStripeRenewalDeclined: the bill is open until it is paid, and the server runs; dunning is another's.
+func TestStripeRenewalDeclined(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.bought("basic")
+	w.stripe.SetCard(w.customer(), stripefake.DeclinedCard)
+	w.pass(30 * 24 * time.Hour)
+	w.hear()
+	w.wantState(id, billing.Active, "basic")
+	w.wantBills(id, "2028-01-31 2028-02-29 476 paid", "2028-02-29 2028-03-31 476 open")
+	w.stripe.PayInvoice(w.lastBill())
+	w.hear()
+	w.wantBills(id, "2028-01-31 2028-02-29 476 paid", "2028-02-29 2028-03-31 476 paid")
+}
+
+func TestStripeCancelAtEnd(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.bought("basic")
+	w.must(w.subs.Cancel(w.ctx, w.anna, id))
+	w.hear()
+	if !w.sub(id).Cancelled {
+		t.Error("not cancelled")
+	}
+	w.must(w.subs.Resume(w.ctx, w.anna, id))
+	w.must(w.subs.Cancel(w.ctx, w.anna, id))
+	w.pass(30 * 24 * time.Hour)
+	w.hear()
+	w.wantState(id, billing.Ended, "basic")
+	w.wantStatus(id, tenant.Deleting)
+	if w.taken() != 476 {
+		t.Errorf("taken %d", w.taken())
+	}
+}
+
+func TestStripeRefundAndDispute(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.bought("basic")
+	w.stripe.Refund(w.lastBill(), 100)
+	w.hear()
+	if n := w.count(`select paid_cents from invoices where tenant_id = $1`, string(id)); n != 376 {
+		t.Errorf("paid %d", n)
+	}
+	before := w.count(`select count(*) from webhook_events`)
+	w.stripe.Dispute(w.lastBill())
+	w.stripe.Flush()
+	if w.count(`select count(*) from webhook_events`) != before+1 || w.count(`select count(*) from river_job where kind = 'billing_look'`) != 1 {
+		t.Error("the dispute makes nobody look")
+	}
+	w.work()
+}
