@@ -26,6 +26,7 @@ type OperatorStore interface {
 	SettleOrder(ctx context.Context, actor Actor, id string) error
 	CancelOrder(ctx context.Context, actor Actor, id string) error
 	ListAudit(ctx context.Context, f AuditFilter) ([]AuditEntry, error)
+	LastBillingCheck(ctx context.Context) (BillingReport, bool, error)
 	Transition(ctx context.Context, t Transition) error
 	// Wake reconciles a tenant now, whatever its backoff says.
 	Wake(ctx context.Context, actor Actor, id tenant.ID) error
@@ -100,6 +101,14 @@ func (o *Operators) CancelOrder(ctx context.Context, actor Actor, order string) 
 		return errOperator()
 	}
 	return o.Store.CancelOrder(ctx, actor, order)
+}
+
+// Payments is the last comparison with a payment provider; false when there was none.
+func (o *Operators) Payments(ctx context.Context, actor Actor) (BillingReport, bool, error) {
+	if !actor.Operator {
+		return BillingReport{}, false, errOperator()
+	}
+	return o.Store.LastBillingCheck(ctx)
 }
 
 // Audit lists who did what, newest first.

@@ -84,6 +84,8 @@ type OperatorOrders struct {
 	Rows  []OperatorOrder
 	State string // filter: OrderOpen, OrderPaid, OrderCancelled, "" for all
 	Pager Pager
+	// Payments is the last comparison with a payment provider; nil without one.
+	Payments *OperatorPayments
 }
 
 // AuditEntry is one line of the audit log.

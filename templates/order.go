@@ -99,7 +99,8 @@ type OrderPayment struct {
 	PlanName      string
 	InvoiceNumber string
 	Price         Price
-	// CheckoutURL is where the provider takes the money; without it there is a transfer to make.
+	// CheckoutURL is set when a provider takes the money: a POST to /servers/{id}/payment leads there. Without it there is a
+	// transfer to make.
 	CheckoutURL string
 	// Where to transfer to; empty fields are not shown.
 	Recipient, IBAN, BIC string

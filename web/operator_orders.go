@@ -2,7 +2,9 @@ package web
 
 import (
 	"net/url"
+	"strings"
 
+	"hafen/controlplane"
 	"hafen/templates"
 )
 
@@ -27,7 +29,41 @@ func (s *Server) showFleetOrders(r *request) error {
 			State: order.Status, CreatedAt: order.CreatedAt, SettledAt: moment(order.SettledAt),
 		})
 	}
+	if vm.Payments, err = s.payments(r); err != nil {
+		return err
+	}
 	return r.ok(templates.OperatorOrdersPage(s.page(r), vm))
+}
+
+// payments is the last comparison with a payment provider; nil without one.
+func (s *Server) payments(r *request) (*templates.OperatorPayments, error) {
+	report, found, err := s.Operators.Payments(r.ctx(), r.actor())
+	if err != nil || !found {
+		return nil, err
+	}
+	vm := &templates.OperatorPayments{
+		Provider: strings.ToUpper(report.Provider[:1]) + report.Provider[1:], At: report.Started, Running: report.Finished.IsZero(),
+		Failed: report.Error != "", Subscriptions: report.Subscriptions, Bills: report.Bills,
+	}
+	for _, f := range report.Findings {
+		row := templates.PaymentFinding{Kind: string(f.Kind), ExternalID: f.ExternalID, Here: f.Here, There: f.There, Repaired: f.Repaired}
+		if f.Kind != controlplane.FindUnknown { // what a stranger's metadata says is no address of ours
+			row.ServerID = string(f.Tenant)
+		}
+		vm.Findings = append(vm.Findings, row)
+	}
+	return vm, nil
+}
+
+func (s *Server) showPayments(r *request) error {
+	vm, err := s.payments(r)
+	if err != nil {
+		return err
+	}
+	if vm == nil {
+		vm = &templates.OperatorPayments{}
+	}
+	return r.ok(templates.OperatorPaymentsPage(s.page(r), *vm))
 }
 
 func (s *Server) markPaid(r *request) error {

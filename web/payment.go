@@ -27,6 +27,9 @@ func (s *Server) showPaymentState(r *request) error {
 }
 
 func (s *Server) paymentView(r *request) (templates.OrderPayment, error) {
+	if err := s.Subscriptions.Arrived(r.ctx(), r.actor(), r.server.ID); err != nil && tenant.FaultOf(err).Code != "subscription.unknown" {
+		return templates.OrderPayment{}, err
+	}
 	order, err := s.Servers.Order(r.ctx(), r.actor(), r.server.ID)
 	if err != nil {
 		return templates.OrderPayment{}, err
@@ -46,6 +49,18 @@ func (s *Server) paymentView(r *request) (templates.OrderPayment, error) {
 		CheckoutURL: order.CheckoutURL,
 		Recipient:   payee.Name, IBAN: payee.IBAN, BIC: payee.BIC, Reference: number,
 	}, nil
+}
+
+// payOrder leads to where an order is paid.
+func (s *Server) payOrder(r *request) error {
+	terms, err := s.Subscriptions.Pay(r.ctx(), r.actor(), r.server.ID, s.PublicURL)
+	if err != nil {
+		return err
+	}
+	if terms.CheckoutURL == "" {
+		return r.redirect(paymentPath(r.server.ID))
+	}
+	return r.redirect(terms.CheckoutURL)
 }
 
 // cancelOrder gives up a server that was never paid: nothing of it exists yet.

@@ -182,7 +182,7 @@ func (s *Server) add(route route) {
 func (s *Server) checked(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := requestOf(c)
-		for _, check := range s.refusals(r.route.nature) {
+		for _, check := range s.gates(r.route.nature) {
 			if err := check(r); err != nil {
 				return err
 			}
@@ -191,7 +191,8 @@ func (s *Server) checked(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-func (s *Server) refusals(n nature) []func(*request) error {
+// gates are what a request must pass before its handler.
+func (s *Server) gates(n nature) []func(*request) error {
 	switch {
 	case n.has(plain):
 		return nil

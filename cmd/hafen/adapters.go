@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"os"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/riverqueue/river"
 
 	"hafen/controlplane"
-	"hafen/controlplane/billing"
 	"hafen/controlplane/postgres"
 	"hafen/controlplane/smtp"
 	"hafen/provisioner/dns"
@@ -52,14 +50,6 @@ func (c controlplaneSettings) checker(s settings) (controlplane.DomainChecker, e
 		return nil, err
 	}
 	return domainChecker{checker: checker, settings: s, addresses: addresses}, nil
-}
-
-// subscriptions is what servers cost, with every provider that a subscription may have begun with.
-func subscriptions(s settings, store *postgres.Store, log *slog.Logger) *controlplane.Subscriptions {
-	invoices := billing.Invoices{AcceptAtOnce: !s.Production}
-	return controlplane.NewSubscriptions(controlplane.SubscriptionsConfig{
-		Store: store, Providers: map[string]billing.Provider{invoices.Name(): invoices}, Log: log,
-	})
 }
 
 // addMail registers what writes and sends mails. In trial mode nothing is sent: the website shows them.

@@ -140,7 +140,11 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	river.AddWorker(workers, &controlplane.InvoiceMailWorker{Mails: bills})
 	river.AddWorker(workers, &controlplane.MemberMailWorker{Store: store, Texts: texts})
 	river.AddWorker(workers, &controlplane.CleanWorker{Store: store})
-	sales := subscriptions(s, store, log)
+	money, err := w.money(ctx, s, store, log)
+	if err != nil {
+		return nil, err
+	}
+	sales := money.subscriptions
 	river.AddWorker(workers, &controlplane.BillingLookWorker{Subscriptions: sales})
 	river.AddWorker(workers, &controlplane.BillingEndWorker{Subscriptions: sales})
 	river.AddWorker(workers, &controlplane.BillingHoldWorker{Subscriptions: sales})
@@ -170,6 +174,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 			(&controlplane.CertificateKeeper{Host: base, Store: store.Certificates(), Issuer: issuer, Log: log}).Run,
 			(&controlplane.Cleaner{Store: store, Log: log}).Run,
 			(&controlplane.Biller{Store: store, Subscriptions: sales, Log: log}).Run,
+			money.check(store, log),
 			(&networkKeeper{prov, log}).run,
 			(&crashWatcher{prov, store, log}).run,
 		})

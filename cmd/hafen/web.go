@@ -24,6 +24,7 @@ import (
 
 // webSettings are what only the website needs.
 type webSettings struct {
+	billingSettings
 	PayeeName string `help:"Whom customers pay, on invoices." env:"HAFEN_PAYEE_NAME"`
 	PayeeIBAN string `name:"payee-iban" help:"Account customers pay to." env:"HAFEN_PAYEE_IBAN"`
 	PayeeBIC  string `name:"payee-bic" help:"Bank customers pay to." env:"HAFEN_PAYEE_BIC"`
@@ -95,6 +96,13 @@ func runWeb(ctx context.Context, s settings, w webSettings, dsn string, metrics 
 
 	config := webConfig(s, w, base, addresses, store, keys, metrics, log)
 	config.Accounts.Factors = factors
+	money, err := w.money(ctx, s, store, log)
+	if err != nil {
+		return err
+	}
+	if err := w.payHere(money, &config); err != nil {
+		return err
+	}
 	site, err := web.New(config)
 	if err != nil {
 		return err
@@ -117,8 +125,7 @@ func webConfig(s settings, w webSettings, base tenant.Domain, addresses []netip.
 			Records:   func(claim controlplane.DomainClaim) []tenant.Record { return dns.Records(s.wanted(claim, addresses)) },
 			PublicURL: s.publicURL(),
 		}),
-		Subscriptions: subscriptions(s, store, log),
-		Servers:       servers,
+		Servers: servers,
 		Colleagues: controlplane.NewColleagues(controlplane.ColleaguesConfig{
 			Store: store, Texts: web.MailTexts{PublicURL: s.publicURL(), Payee: w.payee()},
 		}),

@@ -49,6 +49,7 @@ var Families = map[string]string{
 	"members.filter": "members.filter.all", "members.bulk": "members.bulk.other", "members.bulk.text": "members.bulk.text.other",
 	"invitation.text": "invitation.text.unknown", "invitation.title": "invitation.title.unknown",
 	"domain.purpose":   "domain.purpose.other",
+	"payments.find":    "payments.find.differs",
 	"rooms.sort":       "rooms.sort.name",
 	"sale.field":       "sale.field.other",
 	"sale.help":        "sale.help.other",

@@ -27,7 +27,10 @@ func operatorEntries() []Entry {
 		page(o, "operator-server-failing", of(templates.OperatorServerPage, failing)),
 		page(o, "operator-server-suspended", of(templates.OperatorServerPage, suspended)),
 		mistaken(o, "operator-server-errors", of(templates.OperatorServerPage, mistake)),
-		page(o, "operator-orders", of(templates.OperatorOrdersPage, templates.OperatorOrders{Rows: orders(), State: templates.OrderOpen})),
+		page(o, "operator-orders", of(templates.OperatorOrdersPage, templates.OperatorOrders{Rows: orders(), State: templates.OrderOpen, Payments: new(payments(true))})),
+		page(o, "operator-payments", of(templates.OperatorPaymentsPage, payments(true))),
+		page(o, "operator-payments-good", of(templates.OperatorPaymentsPage, payments(false))),
+		page(o, "operator-payments-none", of(templates.OperatorPaymentsPage, templates.OperatorPayments{})),
 		page(o, "operator-orders-none", of(templates.OperatorOrdersPage, templates.OperatorOrders{})),
 		page(o, "operator-audit", of(templates.OperatorAuditPage, templates.OperatorAudit{Entries: auditEntries(), Pager: templates.Pager{Next: "/operator/audit?before=9100"}})),
 		page(o, "operator-audit-server", of(templates.OperatorAuditPage, templates.OperatorAudit{ServerID: "t7k2m9", ServerName: "werft.example", Entries: auditEntries()[:1]})),
@@ -83,6 +86,18 @@ func orders() []templates.OperatorOrder {
 	paid.ID, paid.InvoiceNumber, paid.State, paid.SettledAt = "o2", "2026-000416", templates.OrderPaid, now.Add(-time.Hour)
 	cancelled.ID, cancelled.InvoiceNumber, cancelled.State, cancelled.SettledAt = "o3", "2026-000415", templates.OrderCancelled, now.Add(-20*time.Hour)
 	return []templates.OperatorOrder{o, paid, cancelled}
+}
+
+func payments(findings bool) templates.OperatorPayments {
+	vm := templates.OperatorPayments{Provider: "Stripe", At: now.Add(-7 * time.Hour), Subscriptions: 1284, Bills: 1730}
+	if findings {
+		vm.Findings = []templates.PaymentFinding{
+			{Kind: "double", ServerID: "t7k2m9", ExternalID: "sub_1Q2w3E4r5T", Here: "sub_1A2b3C4d5E", There: "active until 2026-12-01T09:30:00Z: basic"},
+			{Kind: "unknown", ExternalID: "sub_1Z9y8X7w6V", There: "active until 2026-12-11T14:02:11Z: all-in"},
+			{Kind: "differs", ServerID: "tq4w8z", ExternalID: "sub_1M5n6B7v8C", Here: "pending until 1970-01-01T00:00:00Z: advanced", There: "active until 2026-12-20T18:45:30Z: advanced", Repaired: true},
+		}
+	}
+	return vm
 }
 
 func auditEntries() []templates.AuditEntry {

@@ -95,5 +95,5 @@ func TestBadInput(t *testing.T) {
 	c.VATID = "XX"
 	w.accounts.known[account] = c
 	_, err := w.provider.Begin(w.Context(), w.order(basic))
-	w.want("VAT id", tenant.FaultOf(err).Code, "billing.vat_id")
+	w.want("VAT id", tenant.FaultOf(err).Code, "payment.vat_id")
 }

@@ -153,7 +153,7 @@ func (p *Provider) failed(doing string, err error) error {
 	case e.HTTPStatusCode == http.StatusTooManyRequests || e.HTTPStatusCode >= 500 || e.HTTPStatusCode == http.StatusConflict:
 		return &tenant.Fault{Kind: tenant.Unavailable, Code: "payment.unavailable", Err: cause}
 	case e.Code == stripe.ErrorCodeTaxIDInvalid:
-		return &tenant.Fault{Kind: tenant.Invalid, Code: "billing.vat_id", Field: "vat_id", Err: cause}
+		return &tenant.Fault{Kind: tenant.Invalid, Code: "payment.vat_id", Err: cause}
 	case e.HTTPStatusCode == http.StatusUnauthorized || e.HTTPStatusCode == http.StatusForbidden:
 		// Its message holds a part of the key.
 		return fmt.Errorf("stripe: %s: the key is not accepted, or lacks a permission (status %d, request %s)", doing, e.HTTPStatusCode, e.RequestID)
