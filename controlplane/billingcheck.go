@@ -293,7 +293,10 @@ func (c Choice) String() string {
 
 // said is a subscription in one line, for comparing and for the operator.
 func said(state billing.State, end time.Time, cancelled bool, c Choice) string {
-	line := fmt.Sprintf("%s until %s: %s", state, end.UTC().Format(time.RFC3339), c)
+	line := fmt.Sprintf("%s: %s", state, c)
+	if end.Unix() > 0 {
+		line = fmt.Sprintf("%s until %s: %s", state, end.UTC().Format(time.RFC3339), c)
+	}
 	if cancelled {
 		line += ", ends then"
 	}

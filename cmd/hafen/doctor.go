@@ -15,6 +15,7 @@ import (
 type doctorCommand struct {
 	settings
 	imageSettings
+	billingSettings
 }
 
 // Help is shown by `hafen doctor --help`.
@@ -38,6 +39,9 @@ func (c doctorCommand) checks() []check {
 		checks = append(checks, databaseCheck(c.DatabaseURL))
 	} else {
 		checks = append(checks, postgresCheck(c.cluster(nil).Dir), socketCheck(c.databaseSocket()))
+	}
+	if c.Billing == "stripe" || c.StripeKeyFile != "" {
+		checks = append(checks, stripeKeyCheck(c.StripeKeyFile, c.StripeURL), webhookSecretsCheck(c.StripeWebhookSecretFiles))
 	}
 	checks = append(checks, dataCheck(c.Data), diskCheck(c.Data), floorCheck(c.Data), firewallCheck("nft"), bridgeCheck("/proc/sys/net/bridge"))
 	for _, port := range []int{c.HTTPPort, c.HTTPSPort, c.FederationPort} {

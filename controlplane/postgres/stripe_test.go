@@ -447,3 +447,75 @@ func TestStripeRefundAndDispute(t *testing.T) {
 	}
 	w.work()
 }
+
+// TestStripePaidBeforeTold: who comes back from paying is not left waiting for a webhook, and who comes back without having paid
+// finds the page again, or another when it has expired.
+func TestStripePaidBeforeTold(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.order("lagune", "basic")
+	first, err := w.subs.Pay(w.ctx, w.anna, id, "https://hafen.example")
+	w.must(err)
+	again, err := w.subs.Pay(w.ctx, w.anna, id, "https://hafen.example")
+	w.must(err)
+	w.pass(25 * time.Hour)
+	other, err := w.subs.Pay(w.ctx, w.anna, id, "https://hafen.example")
+	w.must(err)
+	if first.CheckoutURL == "" || again != first || other.CheckoutURL == first.CheckoutURL {
+		t.Errorf("pages: %+v, %+v, %+v", first, again, other)
+	}
+	w.pay()
+	w.stripe.Forget()
+	w.must(w.subs.Arrived(w.ctx, w.anna, id))
+	w.wantState(id, billing.Active, "basic")
+	w.wantStatus(id, tenant.Provisioning)
+	if _, err := w.subs.Pay(w.ctx, w.anna, id, "https://hafen.example"); tenant.FaultOf(err).Code != "order.settled" {
+		t.Errorf("paid twice: %v", err)
+	}
+	if n := len(w.stripe.List("subscription")); n != 1 {
+		t.Errorf("%d subscriptions", n)
+	}
+}
+
+// TestStripeGivenUp: an order that is given up can not be paid any more.
+func TestStripeGivenUp(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.order("lagune", "basic")
+	w.must(w.subs.End(w.ctx, id))
+	page := w.stripe.List("checkout.session")[0]
+	if got := w.stripe.Pay(page["id"].(string), stripefake.GoodCard, false); got.Paid {
+		t.Error("paid")
+	}
+}
+
+// TestStripeCrashes: the answer to any request may be lost, the process killed and all begun again: one customer, one subscription,
+// one charge, one change.
+func TestStripeCrashes(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	for _, path := range []string{"/v1/customers", "/v1/products", "/v1/prices", "/v1/tax_rates", "/v1/checkout/sessions"} {
+		w.stripe.Fail("POST", path, stripefake.Lost)
+	}
+	id := w.bought("basic")
+	w.pass(10 * 24 * time.Hour)
+	quote, err := w.subs.Quote(w.ctx, w.anna, id, controlplane.Choice{Plan: "all-in"}, w.now())
+	w.must(err)
+	before := w.taken()
+	// The answer is lost as often as it is asked for: the customer sees an error, and the change stays pending.
+	w.stripe.Fail("POST", "/v1/subscriptions/", slices.Repeat([]stripefake.Failure{stripefake.Lost}, 12)...)
+	if _, _, err = w.subs.Confirm(w.ctx, w.anna, id, controlplane.Confirmed{Choice: controlplane.Choice{Plan: "all-in"}, At: quote.At, Gross: quote.Bill.Gross.Cents}); err == nil {
+		t.Error("no error")
+	}
+	w.wantState(id, billing.Active, "basic")
+	w.pass(2 * time.Minute) // the biller takes it up
+	w.wantState(id, billing.Active, "all-in")
+	if w.taken()-before != quote.Bill.Gross.Cents {
+		t.Errorf("taken %d of %d", w.taken()-before, quote.Bill.Gross.Cents)
+	}
+	for kind, n := range map[string]int{"customer": 1, "subscription": 1, "charge": 2} {
+		if got := len(w.stripe.List(kind)); got != n {
+			t.Errorf("%d of %s, want %d", got, kind, n)
+		}
+	}
+}

@@ -47,3 +47,25 @@ func (p *Provider) Bills(ctx context.Context, since time.Time) ([]billing.FoundB
 	}
 	return all, p.failed("list all bills", found.Err())
 }
+
+// Probe asks one question of each kind that is asked later, and changes nothing: an error says which the key may not ask.
+func (p *Provider) Probe(ctx context.Context) error {
+	if err := p.readRates(ctx, func(*stripe.TaxRate) {}); err != nil {
+		return err
+	}
+	if _, err := p.findPrice(ctx, "hafen:probe"); err != nil {
+		return err
+	}
+	if _, err := p.findCustomer(ctx, "probe", "probe@hafen.invalid"); err != nil {
+		return err
+	}
+	one := stripe.ListParams{Context: ctx, Limit: stripe.Int64(1), Single: true}
+	subscriptions := p.subscriptions().List(&stripe.SubscriptionListParams{ListParams: one})
+	subscriptions.Next()
+	if err := subscriptions.Err(); err != nil {
+		return p.failed("list subscriptions", err)
+	}
+	bills := invoice.Client{B: p.backend, Key: p.Key}.List(&stripe.InvoiceListParams{ListParams: one})
+	bills.Next()
+	return p.failed("list bills", bills.Err())
+}
