@@ -107,7 +107,7 @@ func (s *Server) Send(id string, how Sending) (status int, err error) {
 		if how.Body != nil {
 			sent = how.Body
 		}
-		answered, err := post(e.url, sent, signature, how.Type)
+		answered, err := s.post(e.url, sent, signature, how.Type)
 		if err != nil {
 			return 0, err
 		}
@@ -116,7 +116,7 @@ func (s *Server) Send(id string, how Sending) (status int, err error) {
 	return status, nil
 }
 
-func post(url string, body []byte, signature, contentType string) (int, error) {
+func (s *Server) post(url string, body []byte, signature, contentType string) (int, error) {
 	request, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return 0, err
@@ -127,7 +127,11 @@ func post(url string, body []byte, signature, contentType string) (int, error) {
 	request.Header.Set("Content-Type", contentType)
 	request.Header.Set("Stripe-Signature", signature)
 	request.Header.Set("User-Agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
-	answer, err := http.DefaultClient.Do(request)
+	client := http.DefaultClient
+	if s.Client != nil {
+		client = s.Client
+	}
+	answer, err := client.Do(request)
 	if err != nil {
 		return 0, err
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-var hosted = template.Must(template.New("").Parse(`<!doctype html><html lang="en"><meta charset="utf-8"><title>{{.Title}}</title>
+var hosted = template.Must(template.New("").Parse(`<!doctype html><html lang="en"><meta charset="utf-8"><title>{{.Title}}</title><link rel="icon" href="data:,">
 <h1>{{.Title}}</h1>{{if .Said}}<p role="alert" id="said">{{.Said}}</p>{{end}}<p id="amount">{{.Amount}}</p>
 {{range .Buttons}}<form method="post"><button name="do" value="{{.Do}}" id="{{.Do}}">{{.Text}}</button></form>{{end}}
 {{if .Back}}<a id="back" href="{{.Back}}">Back</a>{{end}}</html>`))

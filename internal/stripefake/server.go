@@ -30,6 +30,8 @@ type Server struct {
 	Key string // the secret key it accepts
 	// Eager sends webhooks before a request that causes them is answered.
 	Eager bool
+	// Client sends webhooks; http.DefaultClient when nil.
+	Client *http.Client
 
 	mu        sync.Mutex
 	now       time.Time
