@@ -15,6 +15,7 @@ import (
 // planForm is the form of a plan as the console shows it, with changes.
 func (w *world) planForm(b *browser, path string, pairs ...string) url.Values {
 	w.Helper()
+	b.address = newAddress() // how much one address may write is not what is tried here
 	doc := b.get(path).want(http.StatusOK).doc()
 	form := url.Values{}
 	doc.Find(`form[action="` + path + `"]`).Find("input, select").Each(func(_ int, s *goquery.Selection) {

@@ -193,7 +193,7 @@ func TestContentTypes(t *testing.T) {
 	s := newScene(t)
 	before := s.snapshot()
 	for _, route := range s.routes() {
-		if route.method != http.MethodPost {
+		if route.method != http.MethodPost || route.nature.has(machine) { // a machine sends no forms: see TestWebhook
 			continue
 		}
 		for _, kind := range []string{"application/json", "text/plain", "application/xml", "", "application/x-www-form-urlencoded-not", ";;"} {

@@ -41,10 +41,20 @@ func TestEachMarkWarnsOnce(t *testing.T) {
 		used int64
 		want string
 	}{
-		{15 * gb, ""}, {16 * gb, "80"}, {16 * gb, "80"}, {15_500_000_000, "80"}, {16 * gb, "80"}, // around the mark
-		{18 * gb, "80 90"}, {21 * gb, "80 90 100"}, {20 * gb, "80 90 100"}, {19_500_000_000, "80 90 100"}, {22 * gb, "80 90 100"},
-		{10 * gb, "80 90 100"}, {20 * gb, "80 90 100 100"}, // from far below: the highest alone
-		{2 * gb, "80 90 100 100"}, {17 * gb, "80 90 100 100 80"},
+		{15 * gb, ""},
+		{16 * gb, "80"},
+		{16 * gb, "80"},
+		{15_500_000_000, "80"},
+		{16 * gb, "80"}, // around the mark
+		{18 * gb, "80 90"},
+		{21 * gb, "80 90 100"},
+		{20 * gb, "80 90 100"},
+		{19_500_000_000, "80 90 100"},
+		{22 * gb, "80 90 100"},
+		{10 * gb, "80 90 100"},
+		{20 * gb, "80 90 100 100"}, // from far below: the highest alone
+		{2 * gb, "80 90 100 100"},
+		{17 * gb, "80 90 100 100 80"},
 	} {
 		w.stored(id, step.used)
 		if got := w.warnings(id, "storage"); got != step.want {

@@ -127,7 +127,7 @@ func (s *Store) createSubscription(ctx context.Context, tx pgx.Tx, o controlplan
 		trial = &end
 	}
 	if o.Order.Coupon != nil {
-		coupon, err := redeemable(ctx, tx, findCoupon+` for update`, o.Order.Coupon.Code, o.Offer.Plan, o.Now)
+		coupon, err := redeemable(ctx, tx, findCoupon+` for no key update`, o.Order.Coupon.Code, o.Offer.Plan, o.Now)
 		if err != nil {
 			return err
 		}

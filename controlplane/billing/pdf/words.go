@@ -14,13 +14,13 @@ import (
 // words are the fixed texts of an invoice in one language. They are here and not in the screens' message files because an
 // invoice is a record: its words belong to its form.
 type words struct {
-	title, number, date, due, period, order, vatID, buyerVATID, corrects   string
-	pos, text, quantity, unit, amount                                      string
-	net, vat, gross                                                        string
-	pay, recipient, iban, bic, bank, reference, payUntil, scan, taxNumber  string
-	director, register, phone, page, on, coupon, proration, paidAll string
-	dateForm                                                               string
-	notes                                                                  map[billing.VATNote]string
+	title, number, date, due, period, order, vatID, buyerVATID, corrects  string
+	pos, text, quantity, unit, amount                                     string
+	net, vat, gross                                                       string
+	pay, recipient, iban, bic, bank, reference, payUntil, scan, taxNumber string
+	director, register, phone, page, on, coupon, proration, paidAll       string
+	dateForm                                                              string
+	notes                                                                 map[billing.VATNote]string
 }
 
 var german = words{
