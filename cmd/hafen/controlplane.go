@@ -170,7 +170,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 			(&controlplane.DomainWatcher{Store: store, Checker: checker, Log: log}).Run,
 			(&controlplane.MemberSync{Store: store, Homeservers: prov, Log: log}).Run,
 			meter.Run,
-			(&controlplane.Dunner{Store: store, Log: log}).Run,
+			dunner(s, store, log),
 			(&controlplane.CertificateKeeper{Host: base, Store: store.Certificates(), Issuer: issuer, Log: log}).Run,
 			(&controlplane.Cleaner{Store: store, Log: log}).Run,
 			(&controlplane.Biller{Store: store, Subscriptions: sales, Log: log}).Run,
@@ -180,6 +180,14 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 		})
 	}
 	return l, nil
+}
+
+// dunner asks for what is owed. In a trial nothing costs money, so nobody is asked, and no server stops for it.
+func dunner(s settings, store *postgres.Store, log *slog.Logger) func(context.Context) error {
+	if !s.Production {
+		return func(context.Context) error { return nil }
+	}
+	return (&controlplane.Dunner{Store: store, Log: log}).Run
 }
 
 // owner names this process in leases: the next one on this machine takes its work up at once.
