@@ -172,6 +172,20 @@ func TestNobodyPreventsADrop(t *testing.T) {
 	}
 }
 
+// PostgreSQL marks a database before it takes it apart; broken off there, it can be dropped and nothing else.
+func TestADropThatWasBrokenOffIsFinished(t *testing.T) {
+	t.Parallel()
+	cluster, server := open(t)
+	id := newTenant(t, cluster)
+	must(t, cluster.Create(t.Context(), id, database.New{Password: []byte("password"), Connections: 5}))
+	_, err := connect(t, server.DSN).Exec(t.Context(), `UPDATE pg_database SET datconnlimit = -2 WHERE datname = $1`, id.Role())
+	must(t, err)
+	must(t, cluster.Drop(t.Context(), id))
+	if exists, err := cluster.Exists(t.Context(), id); err != nil || exists {
+		t.Errorf("dropped, yet exists: %v, %v", exists, err)
+	}
+}
+
 // A table may be a view by now, and give rows that fill the memory of whoever reads them.
 func TestRowsAreBounded(t *testing.T) {
 	t.Parallel()

@@ -18,7 +18,7 @@ func (c *Cluster) Drop(ctx context.Context, id tenant.ID) error {
 		return wrap("lock the role", err)
 	}
 	// Its owner may have called it a template, and of those PostgreSQL drops none.
-	if err := c.execute(ctx, "ALTER DATABASE "+name+" IS_TEMPLATE false"); err != nil && !is(err, "3D000") { // invalid_catalog_name
+	if err := unlock(ctx, c, name); err != nil {
 		return wrap("unlock the database", err)
 	}
 	if err := c.execute(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
@@ -29,6 +29,21 @@ func (c *Cluster) Drop(ctx context.Context, id tenant.ID) error {
 	}
 	c.dropAside(ctx)
 	return nil
+}
+
+// executor is a connection, or any of the pool's.
+type executor interface {
+	execute(ctx context.Context, statements string) error
+}
+
+// unlock makes a database one that can be dropped, and that nobody copies; its name is quoted. One that is gone, or whose
+// dropping was broken off, is such a one: PostgreSQL changes nothing of the latter any more.
+func unlock(ctx context.Context, on executor, name string) error {
+	err := on.execute(ctx, "ALTER DATABASE "+name+" IS_TEMPLATE false")
+	if is(err, "3D000") || is(err, "55000") { // invalid_catalog_name, object_not_in_prerequisite_state
+		return nil
+	}
+	return err
 }
 
 const (
@@ -44,10 +59,7 @@ const (
 // One to which another tenant has granted something, in its own database, cannot be dropped before that is: a homeserver that
 // was taken over could keep all others from being deleted, for everybody sees all roles. It is set aside under a name nobody
 // uses, and dropped with a later one.
-func dropRole(ctx context.Context, on interface {
-	execute(ctx context.Context, statements string) error
-}, name string,
-) error {
+func dropRole(ctx context.Context, on executor, name string) error {
 	err := on.execute(ctx, "DROP ROLE IF EXISTS "+name)
 	if is(err, dependentObjects) { // what was granted on a database as such can be taken back from here
 		err = on.execute(ctx, "DROP OWNED BY "+name+"; DROP ROLE "+name)

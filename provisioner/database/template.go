@@ -73,7 +73,7 @@ func (c *Cluster) DropTemplates(ctx context.Context, installation string, keep [
 func (s session) dropTemplate(ctx context.Context, name string) error {
 	quoted := pgx.Identifier{name}.Sanitize()
 	// From now on nobody copies it.
-	if err := s.execute(ctx, "ALTER DATABASE "+quoted+" IS_TEMPLATE false"); err != nil && !is(err, "3D000") { // invalid_catalog_name: it is gone
+	if err := unlock(ctx, s, quoted); err != nil {
 		return err
 	}
 	all, err := s.names(ctx, allSparesSQL, spares(name))
