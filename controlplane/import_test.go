@@ -147,7 +147,14 @@ func (s *school) work(ctx context.Context) {
 				if err != nil {
 					return
 				}
-				_ = worker.Work(ctx, &river.Job[controlplane.OperationArgs]{Args: controlplane.OperationArgs{Operation: operation}}) // fails when it is killed
+				// It fails when it is killed; otherwise it is tried again, as River would.
+				for range 20 {
+					err := worker.Work(ctx, &river.Job[controlplane.OperationArgs]{Args: controlplane.OperationArgs{Operation: operation}})
+					if err == nil || ctx.Err() != nil {
+						break
+					}
+					s.Logf("operation %s is tried again: %v", operation, err)
+				}
 			}
 		})
 	}

@@ -195,5 +195,5 @@ func (s Subscription) coming() Offer {
 // nextBill is that of the next whole period.
 func (s Subscription) nextBill(o Offer) billing.Bill {
 	until := o.Plan.Period.After(s.End, 1)
-	return billing.Sum(o.Plan.Price.Currency, billing.Lines(s.Language, o.Items(), s.Coupon.After(s.State), s.End, until))
+	return billing.Sum(o.Plan.Price.Currency, billing.Lines(s.Language, o.Items(), s.Coupon.After(s.State), s.End, until)).Under(s.VATNote)
 }

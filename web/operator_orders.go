@@ -25,7 +25,7 @@ func (s *Server) showFleetOrders(r *request) error {
 	for _, order := range orders[first:min(first+ordersPerPage, len(orders))] {
 		vm.Rows = append(vm.Rows, templates.OperatorOrder{
 			ID: order.ID, InvoiceNumber: invoiceNumber(order), Customer: order.Email, ServerName: string(order.ServerName),
-			ServerID: string(order.Tenant), PlanName: order.Plan.Name.In(r.locale.Code()), Price: priceView(order.Net, order.VAT, order.Plan.VATRate),
+			ServerID: string(order.Tenant), PlanName: order.Plan.Name.In(r.locale.Code()), Price: orderPrice(order),
 			State: order.Status, CreatedAt: order.CreatedAt, SettledAt: moment(order.SettledAt),
 		})
 	}

@@ -47,9 +47,10 @@ type Subscription struct {
 	TrialEnd   time.Time // zero without one
 	Items      []Item
 	Coupon     *Coupon
-	Cancelled  bool   // ends with the period
-	ExternalID string // the provider's own name of it
-	Customer   string // the provider's own name of the account
+	VATNote    VATNote // how bills of our own are taxed; "" with a provider outside, which knows by itself
+	Cancelled  bool    // ends with the period
+	ExternalID string  // the provider's own name of it
+	Customer   string  // the provider's own name of the account
 }
 
 // State is where a subscription stands.

@@ -16,7 +16,7 @@ func (i Invoices) Begin(context.Context, Order) (Terms, error) {
 
 // Preview reckons the proration.
 func (Invoices) Preview(_ context.Context, s Subscription, c Change) (Bill, error) {
-	return Prorate(s, c), nil
+	return Prorate(s, c).Under(s.VATNote), nil
 }
 
 // Change needs no payment first: the bill goes to a customer who is known, with its days to pay.

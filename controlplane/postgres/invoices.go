@@ -27,6 +27,9 @@ select s.account_id::text, a.email, a.language, b.seller, b.due_days,
 from subscriptions s join accounts a on a.id = s.account_id cross join billing_settings b
 	left join billing_profiles p on p.account_id = s.account_id
 where s.tenant_id = $1`
+	whoIsTaxed = `
+select b.seller, coalesce(p.country, 'DE'), coalesce(p.vat_id, '')
+from billing_settings b left join billing_profiles p on p.account_id::text = $1`
 	insertInvoice = `
 insert into invoices (kind, number, provider, account_id, tenant_id, status, language, currency, net_cents, vat_cents, gross_cents,
 	seller, buyer, vat_note, period_start, period_end, issued_at, due_at, paid_at)
@@ -37,6 +40,23 @@ returning id::text`
 insert into invoice_lines (invoice_id, position, kind, text, quantity, unit_cents, net_cents, vat_rate, from_at, until_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 )
+
+// VATNote says how bills of our own to an account are taxed.
+func (s *Store) VATNote(ctx context.Context, account string) (billing.VATNote, error) {
+	note, err := vatNote(ctx, s.pool, account)
+	if err != nil {
+		return "", fmt.Errorf("find how %s is taxed: %w", account, translate(err))
+	}
+	return note, nil
+}
+
+func vatNote(ctx context.Context, q reader, account string) (billing.VATNote, error) {
+	var seller, buyer billing.Party
+	if err := q.QueryRow(ctx, whoIsTaxed, account).Scan(&seller, &buyer.Country, &buyer.VATID); err != nil {
+		return "", err
+	}
+	return billing.Treatment(seller, buyer), nil
+}
 
 // issueInvoice writes a bill down as an invoice of our own with the next number, to be paid within the days there are, and has it
 // sent. The subscription's row must be there. Tax is taken out where the buyer owes it, or nobody does; a bill over nothing, or

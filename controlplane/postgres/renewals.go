@@ -107,7 +107,7 @@ func (s *Store) renew(ctx context.Context, tx pgx.Tx, sub controlplane.Subscript
 	if _, err := tx.Exec(ctx, renewSubscription, id, anchor, from, until, left); err != nil {
 		return false, err
 	}
-	bill := billing.Sum(offer.Plan.Price.Currency, billing.Lines(sub.Language, offer.Items(), coupon, from, until))
+	bill := billing.Sum(offer.Plan.Price.Currency, billing.Lines(sub.Language, offer.Items(), coupon, from, until)).Under(sub.VATNote)
 	detail := map[string]any{
 		"before": accountOf(sub.Now), "after": accountOf(offer), "from": from, "until": until, "gross_cents": bill.Gross.Cents,
 	}

@@ -46,6 +46,28 @@ func TestAnUpgradeCostsToTheCentAndBeginsAtOnce(t *testing.T) {
 	w.wantBills(id, "2027-04-01 2027-05-01 476 paid", "2027-04-16 2027-05-01 417 open", "2027-05-01 2027-06-01 1309 open")
 }
 
+// What is shown is what is billed, also where the buyer owes the tax.
+func TestQuotesAreTaxedAsTheirInvoices(t *testing.T) {
+	t.Parallel()
+	w := newTill(t, day(2027, 4, 1))
+	w.sells(sellerHere)
+	w.must(w.store.StoreProfile(w.ctx, w.anna, billing.Party{Company: "Žižkov s.r.o.", Street: "Husitská 7", Postcode: "130 00", City: "Praha", Country: "CZ", VATID: "CZ12345678"}))
+	ordered, err := w.sales.Price(w.ctx, w.anna.Account, controlplane.OrderRequest{Plan: "basic"})
+	w.must(err)
+	if ordered.Owed.VAT.Cents != 0 || ordered.Owed.Gross.Cents != 400 {
+		t.Errorf("an order of %+v", ordered.Owed)
+	}
+	id := w.buy("anna", "basic", nil)
+	w.goTo(day(2027, 4, 16))
+	quote, _ := w.confirm(id, controlplane.Choice{Plan: "advanced"})
+	if quote.Bill.Gross.Cents != 100 || quote.NextBill.Gross.Cents != 600 {
+		t.Errorf("a change of %+v, then %+v", quote.Bill, quote.NextBill)
+	}
+	w.goTo(day(2027, 5, 1))
+	w.bill()
+	w.wantBills(id, "2027-04-01 2027-05-01 400 paid", "2027-04-16 2027-05-01 100 open", "2027-05-01 2027-06-01 600 open")
+}
+
 func TestWhatWasAgreedToMustHold(t *testing.T) {
 	t.Parallel()
 	w := newTill(t, day(2027, 4, 1))

@@ -188,7 +188,7 @@ func (s *Store) startSubscription(ctx context.Context, tx pgx.Tx, actor controlp
 	if _, err := tx.Exec(ctx, startSubscription, id, billing.Active, now, now, until); err != nil {
 		return err
 	}
-	bill := billing.Sum(subscription.Now.Plan.Price.Currency, billing.Lines(subscription.Language, subscription.Items, subscription.Coupon, now, until))
+	bill := billing.Sum(subscription.Now.Plan.Price.Currency, billing.Lines(subscription.Language, subscription.Items, subscription.Coupon, now, until)).Under(subscription.VATNote)
 	if subscription.Provider == ours && bill.Gross.Cents > 0 {
 		invoice, err := s.issueInvoice(ctx, tx, id, bill, now, until, now)
 		if err != nil {

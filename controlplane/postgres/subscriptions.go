@@ -86,6 +86,11 @@ func readSubscription(ctx context.Context, q reader, id tenant.ID) (controlplane
 	if err != nil {
 		return s, err
 	}
+	if s.Provider == ours {
+		if s.VATNote, err = vatNote(ctx, q, s.Account); err != nil {
+			return s, err
+		}
+	}
 	s.CheckedAt = utc(checked)
 	s.Anchor, s.Start, s.End, s.TrialEnd = utc(anchor), utc(start), utc(end), utc(trial)
 	if coupon.Code != "" {
