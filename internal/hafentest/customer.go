@@ -167,6 +167,19 @@ func (s Server) AddMember(localpart string) {
 	})
 }
 
+var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)"`)
+
+// ChangePlan confirms another plan, as it was priced a moment before.
+func (s Server) ChangePlan(plan string) {
+	s.Customer.h.t.Helper()
+	path := "/servers/" + string(s.ID) + "/plan/change"
+	form := url.Values{}
+	for _, field := range hidden.FindAllStringSubmatch(s.Customer.Get(path+"?plan="+url.QueryEscape(plan)), -1) {
+		form.Set(field[1], html.UnescapeString(field[2]))
+	}
+	s.Customer.Post(path, form)
+}
+
 // BaseURL is where clients reach the server, found by well-known discovery as they find it.
 func (s Server) BaseURL() string {
 	h := s.Customer.h

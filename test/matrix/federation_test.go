@@ -159,7 +159,7 @@ func testJoinsTheWorld(t *testing.T, p port, s hafentest.Server, ida, olga *pers
 	watched := make(chan outage)
 	go func() { watched <- watch(t, ida, stop) }()
 	began := time.Now()
-	act(p.owner, s, dashboard, "plan", form("plan", "advanced"))
+	s.ChangePlan("advanced")
 	p.Await(patience, "federation", func() error {
 		if answer, said := p.ask(t, http.MethodGet, s, p.Federation, "/_matrix/key/v2/server"); said["server_name"] != s.Name {
 			return fmt.Errorf("%s %v", answer.Status, said)
@@ -183,9 +183,9 @@ func testJoinsTheWorld(t *testing.T, p port, s hafentest.Server, ida, olga *pers
 	exchange(olga, ida, room)
 }
 
-// testLeavesTheWorld changes back: the door closes in both directions, and the session stays.
+// testLeavesTheWorld changes the setting: the door closes in both directions, and the session stays.
 func testLeavesTheWorld(t *testing.T, p port, s hafentest.Server, ida, olga *person) {
-	act(p.owner, s, dashboard, "plan", form("plan", "basic"))
+	act(p.owner, s, dashboard, "settings", url.Values{"federation": {"off"}, "push": {"yes"}, "language": {"de"}})
 	p.Await(patience, "closed door", func() error {
 		if answer, said := p.ask(t, http.MethodGet, s, p.Federation, "/_matrix/key/v2/server"); answer.StatusCode != http.StatusForbidden {
 			return fmt.Errorf("%s %v", answer.Status, said)

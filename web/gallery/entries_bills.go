@@ -35,7 +35,7 @@ func billEntries() []Entry {
 		}
 		s.Owed = &templates.Owed{Stage: stage, Amount: 714, Currency: "EUR", Due: now.AddDate(0, 0, -12), DeleteAt: now.AddDate(0, 0, 48), PayURL: "/servers/t7k2m9/bills/b1"}
 		list = append(list, page(c, "owed-"+stage, of(templates.DashboardPage, templates.Dashboard{
-			Server: s, Conditions: conditions(), Seats: templates.Seats{Used: 4, Limit: 20}, Storage: storage(16_400_000_000, 50*gigabyte), EventsURL: "/events",
+			Server: s, Conditions: conditions(), Seats: templates.Seats{Used: 4, Limit: 20}, Storage: storage(16_400_000_000, 50*gigabyte),
 		})))
 	}
 	return list

@@ -31,7 +31,7 @@ func orderEntries() []Entry {
 		})),
 		mistaken(c, "order-name-coupon", of(templates.OrderNamePage, templates.OrderName{
 			Plan: basic, BaseDomain: baseName, Addons: addons(0),
-			Form: wrong(map[string]string{"name": "werft", "localpart": "anna", "coupon": "ALT", "addon.seats-5": "x"}, map[string]string{"coupon": "coupon.expired"}),
+			Form: wrong(map[string]string{"name": "werft", "localpart": "anna", "coupon": "ALT", "addon.seats-5": "2"}, map[string]string{"coupon": "coupon.expired"}),
 		})),
 		page(c, "order-confirm-days", of(templates.OrderConfirmPage, trialOrder())),
 		page(c, "order-confirm", of(templates.OrderConfirmPage, confirmation(templates.Form{}, false))),
