@@ -123,6 +123,12 @@ func uploadUnsent(t *testing.T, p port, s hafentest.Server, token string, length
 const latestUsage = `select database_bytes + media_bytes from usage where tenant_id = $1 order by measured_at desc limit 1`
 
 func (p port) stored(s hafentest.Server) int64 {
+	p.Await(patience, "first measurement", func() error {
+		if hafentest.Query[int](p.Hafen, `select count(*)::int from usage where tenant_id = $1`, s.ID) == 0 {
+			return fmt.Errorf("%s was not measured yet", s.Name)
+		}
+		return nil
+	})
 	return hafentest.Query[int64](p.Hafen, latestUsage, s.ID)
 }
 
