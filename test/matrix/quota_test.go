@@ -137,7 +137,7 @@ func (p port) awaitMeasured(t *testing.T, s hafentest.Server, media int64) {
 	t.Helper()
 	now := time.Now()
 	p.Await(patience, "measurement", func() error {
-		if got := hafentest.Query[int64](p.Hafen, `select coalesce(max(media_bytes), 0) from usage where tenant_id = $1 and measured_at > $2`, s.ID, now); got < media {
+		if got := hafentest.Query[int64](p.Hafen, `select coalesce(max(media_bytes), -1) from usage where tenant_id = $1 and measured_at > $2`, s.ID, now); got < media {
 			return fmt.Errorf("%d bytes of media measured", got)
 		}
 		return nil
