@@ -108,7 +108,7 @@ func OperatorBillsPage(p Page, vm OperatorBills) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<div class=\"flex flex-wrap items-end justify-between gap-4\"><form method=\"get\" action=\"/operator/invoices\" role=\"search\" class=\"flex min-w-0 flex-1 gap-2\"><input type=\"hidden\" name=\"state\" value=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<div class=\"flex flex-wrap items-end justify-between gap-4\"><form method=\"get\" action=\"/operator/invoices\" role=\"search\" class=\"flex min-w-64 flex-1 gap-2\"><input type=\"hidden\" name=\"state\" value=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -10,7 +10,7 @@ func planEntries() []Entry {
 	c := templates.Customer
 	booked, trial, cancelled, pending := subscription(), subscription(), subscription(), subscription()
 	small := offer(basic)
-	booked.Booked = &small
+	booked.Booked, booked.NextBill.Price = &small, price(320)
 	trial.State, trial.NextBill.Price = templates.SubscriptionTrialing, price(600)
 	cancelled.Cancelled, cancelled.NextBill = true, nil
 	pending.Pending = &templates.PendingChange{Offer: offer(allIn), Since: now, Payable: true}
@@ -22,6 +22,7 @@ func planEntries() []Entry {
 	later := planConfirm()
 	later.Later, later.From, later.Lines, later.Today = true, now.AddDate(0, 0, 17), nil, templates.Price{Currency: "EUR"}
 	later.Before, later.After, later.Unbooks = later.After, offer(basic), true
+	later.NextBill.Price = price(320)
 	small2 := later
 	small2.Refusals = refusals()
 	expired := planConfirm()
