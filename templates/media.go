@@ -148,14 +148,10 @@ func fileActionWord(l Locale, f MediaFile) string {
 
 // mediaHint says how to make room with what the engine can do.
 func mediaHint(l Locale, vm MediaFrame) string {
-	switch {
-	case vm.CanPurge:
-		return l.T("media.hint.purge")
-	case vm.CanDelete:
+	if vm.CanDelete {
 		return l.T("media.hint.delete")
-	default:
-		return l.T("media.hint.people")
 	}
+	return l.T("media.hint.people")
 }
 
 func dateOr(l Locale, t time.Time, other string) string {
