@@ -42,9 +42,10 @@ type ColleagueStore interface {
 	FindColleagueInvite(ctx context.Context, link TokenHash) (ColleagueOffer, error)
 	// JoinServer uses the link for an account: as FindColleagueInvite, and colleague.address for another address.
 	JoinServer(ctx context.Context, actor Actor, link TokenHash) (tenant.ID, error)
-	// SetRole and RemoveColleague: the Fault colleague.unknown when the account has no role there.
-	SetRole(ctx context.Context, actor Actor, id tenant.ID, account string, role Role) error
-	RemoveColleague(ctx context.Context, actor Actor, id tenant.ID, account string) error
+	// SetRole and RemoveColleague end the links that whoever has no right to manage members any more still holds. The Fault
+	// colleague.unknown when the account has no role there.
+	SetRole(ctx context.Context, actor Actor, id tenant.ID, account string, role Role) (ended HeldLinks, err error)
+	RemoveColleague(ctx context.Context, actor Actor, id tenant.ID, account string) (ended HeldLinks, err error)
 }
 
 // Colleague is somebody with a role on a server.
@@ -53,7 +54,17 @@ type Colleague struct {
 	Email   string
 	Role    Role
 	Since   time.Time
+	Held    HeldLinks
 }
+
+// HeldLinks are links that somebody made, and so may still have, which let whoever opens them in: none of them is used or over.
+type HeldLinks struct {
+	Passwords []tenant.Localpart // of whom such a link sets the password
+	Invites   []string           // who is invited, as far as that was said; "" otherwise
+}
+
+// None reports whether there are none.
+func (h HeldLinks) None() bool { return len(h.Passwords)+len(h.Invites) == 0 }
 
 // ColleagueInvite is an invitation that waits.
 type ColleagueInvite struct {
@@ -156,21 +167,22 @@ func (c *Colleagues) Join(ctx context.Context, actor Actor, token string) (tenan
 	return c.Store.JoinServer(ctx, actor, HashToken(token))
 }
 
-// SetRole changes what a colleague may do, from their next request on.
-func (c *Colleagues) SetRole(ctx context.Context, actor Actor, id tenant.ID, account string, role Role) error {
+// SetRole changes what a colleague may do, from their next request on. What they made that lets people in ends, unless they
+// may still make such: ended says what.
+func (c *Colleagues) SetRole(ctx context.Context, actor Actor, id tenant.ID, account string, role Role) (ended HeldLinks, err error) {
 	if _, err := authorize(ctx, c.Store, actor, id, ManageColleagues); err != nil {
-		return err
+		return ended, err
 	}
 	if err := checkRole(role); err != nil {
-		return err
+		return ended, err
 	}
 	return c.Store.SetRole(ctx, actor, id, account, role)
 }
 
-// Remove takes a colleague's role away, from their next request on.
-func (c *Colleagues) Remove(ctx context.Context, actor Actor, id tenant.ID, account string) error {
+// Remove takes a colleague's role away, from their next request on, and ends what they made that lets people in.
+func (c *Colleagues) Remove(ctx context.Context, actor Actor, id tenant.ID, account string) (ended HeldLinks, err error) {
 	if _, err := authorize(ctx, c.Store, actor, id, ManageColleagues); err != nil {
-		return err
+		return ended, err
 	}
 	return c.Store.RemoveColleague(ctx, actor, id, account)
 }
@@ -184,7 +196,8 @@ func (c *Colleagues) Leave(ctx context.Context, actor Actor, id tenant.ID) error
 	if server.Role == Owner {
 		return &tenant.Fault{Kind: tenant.Conflict, Code: "colleague.owner"}
 	}
-	return c.Store.RemoveColleague(ctx, actor, id, actor.Account)
+	_, err = c.Store.RemoveColleague(ctx, actor, id, actor.Account)
+	return err
 }
 
 func checkRole(role Role) error {

@@ -1,6 +1,9 @@
 package templates
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Colleagues is /servers/{id}/colleagues: who beside the owner manages a server. Roles have the words `role.<name>` and
 // `role.text.<name>`.
@@ -19,6 +22,32 @@ type Colleague struct {
 	Email string
 	Role  string
 	Since time.Time
+	// What they made that still lets people in, and ends when they may no longer manage members.
+	Passwords []string // Matrix ids whose password a link sets
+	Invites   []string // who is invited; "" when that was not said
+}
+
+func (c Colleague) holds() int { return len(c.Passwords) + len(c.Invites) }
+
+// mostHeld is how many names are told of each kind: more are counted.
+const mostHeld = 5
+
+// held adds to a number of links whom they are for.
+func held(l Locale, count string, names []string) string {
+	var known []string
+	for _, name := range names {
+		if name != "" && len(known) < mostHeld {
+			known = append(known, name)
+		}
+	}
+	if len(known) == 0 {
+		return count
+	}
+	list := strings.Join(known, ", ")
+	if rest := len(names) - len(known); rest > 0 {
+		list += " " + l.T("colleagues.held.more", "Count", rest)
+	}
+	return count + ": " + list
 }
 
 // ColleagueInvite is an invitation that waits.

@@ -46,16 +46,23 @@ func (s *Server) setColleagueRole(r *request) error {
 	if err != nil {
 		return err
 	}
-	err = s.Colleagues.SetRole(r.ctx(), r.actor(), r.server.ID, r.Param("colleague"), controlplane.Role(in.get("role")))
+	ended, err := s.Colleagues.SetRole(r.ctx(), r.actor(), r.server.ID, r.Param("colleague"), controlplane.Role(in.get("role")))
 	if err != nil {
 		return err
+	}
+	if !ended.None() {
+		return r.done(colleaguesPath(r.server.ID), flashRoleChangedEnded)
 	}
 	return r.done(colleaguesPath(r.server.ID), flashRoleChanged)
 }
 
 func (s *Server) removeColleague(r *request) error {
-	if err := s.Colleagues.Remove(r.ctx(), r.actor(), r.server.ID, r.Param("colleague")); err != nil {
+	ended, err := s.Colleagues.Remove(r.ctx(), r.actor(), r.server.ID, r.Param("colleague"))
+	if err != nil {
 		return err
+	}
+	if !ended.None() {
+		return r.done(colleaguesPath(r.server.ID), flashRoleRemovedEnded)
 	}
 	return r.done(colleaguesPath(r.server.ID), flashRoleRemoved)
 }
@@ -111,7 +118,11 @@ func (s *Server) colleaguesPage(r *request, status int, form templates.Form) err
 		vm.Roles = append(vm.Roles, string(role))
 	}
 	for _, c := range people {
-		vm.People = append(vm.People, templates.Colleague{ID: c.Account, Email: c.Email, Role: string(c.Role), Since: c.Since})
+		person := templates.Colleague{ID: c.Account, Email: c.Email, Role: string(c.Role), Since: c.Since, Invites: c.Held.Invites}
+		for _, who := range c.Held.Passwords {
+			person.Passwords = append(person.Passwords, who.UserID(r.server.ServerName))
+		}
+		vm.People = append(vm.People, person)
 	}
 	for _, i := range invites {
 		vm.Invites = append(vm.Invites, templates.ColleagueInvite{Email: i.Email, Role: string(i.Role), ExpiresAt: i.ExpiresAt})

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"hafen/controlplane"
@@ -43,7 +44,18 @@ func TestColleagues(t *testing.T) {
 	anna.post(path+"/role", fields("role", "owner")).want(http.StatusUnprocessableEntity)
 	anna.post(path+"/role", fields("role", "administrator")).wantRedirect(server + "/colleagues")
 	ben.post(server+"/settings", settingsForm("federation", "off")).wantRedirect(server + "/settings")
+	// What ben made and nobody has used is said before it ends, and has ended after.
+	ben.post(server+"/members/invites", fields("display_name", "Gustav Groß", "days", "30")).want(http.StatusOK)
+	if text := anna.get(server + "/colleagues").want(http.StatusOK).doc().Find(".menu-panel").Text(); !strings.Contains(text, "Gustav Groß") {
+		t.Errorf("the confirmation says %q", text)
+	}
 	anna.post(path+"/remove", nil).wantRedirect(server + "/colleagues")
+	if n := w.count(`select count(*) from invites where expires_at > now()`); n != 0 {
+		t.Errorf("%d invites are open", n)
+	}
+	if list := anna.get(server + "/members/invites").want(http.StatusOK).doc().Find("#open-title").Closest("section").Text(); !strings.Contains(list, "Gustav Groß") {
+		t.Errorf("nobody can renew it: %q", list)
+	}
 	ben.get(server).want(http.StatusNotFound)
 	anna.post(path+"/remove", nil).want(http.StatusNotFound)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,7 +16,9 @@ import (
 
 const (
 	listColleagues = `
-select c.account_id::text, a.email, c.role, c.created_at
+select c.account_id::text, a.email, c.role, c.created_at,
+	array(select distinct k.localpart from tokens k where k.tenant_id = c.tenant_id and k.made_by = c.account_id and` + openPasswordLink + `order by 1),
+	array(select ` + inviteTitle + ` from invites i where i.tenant_id = c.tenant_id and i.made_by = c.account_id and` + openInvite + `order by 1)
 from colleagues c join accounts a on a.id = c.account_id where c.tenant_id = $1 order by a.email`
 	openColleagueInvite  = ` used_at is null and withdrawn_at is null and expires_at > now() `
 	listColleagueInvites = `
@@ -29,7 +32,7 @@ func (s *Store) ListColleagues(ctx context.Context, id tenant.ID) ([]controlplan
 		return nil, nil, fmt.Errorf("list colleagues of %s: %w", id, translate(err))
 	}
 	people, err := collect(rows, func(row pgx.CollectableRow) (c controlplane.Colleague, err error) {
-		err = row.Scan(&c.Account, &c.Email, &c.Role, &c.Since)
+		err = row.Scan(&c.Account, &c.Email, &c.Role, &c.Since, &c.Held.Passwords, &c.Held.Invites)
 		return c, err
 	}, "list colleagues")
 	if err != nil {
@@ -174,6 +177,9 @@ func (s *Store) JoinServer(ctx context.Context, actor controlplane.Actor, link c
 		if _, err := tx.Exec(ctx, insertRole, offer.Tenant, actor.Account, offer.Role); err != nil {
 			return err
 		}
+		if _, err := endLinks(ctx, tx, offer.Tenant, actor.Account, offer.Role); err != nil {
+			return err
+		}
 		id = offer.Tenant
 		return s.audit(ctx, tx, actor, "colleague.join", id, map[string]any{"role": offer.Role})
 	})
@@ -188,21 +194,23 @@ update colleagues c set role = $3 from colleagues before where c.tenant_id = $1 
 delete from colleagues where tenant_id = $1 and account_id = $2 returning role, (select email from accounts where id = $2)`
 )
 
-// SetRole gives a colleague another role.
-func (s *Store) SetRole(ctx context.Context, actor controlplane.Actor, id tenant.ID, account string, role controlplane.Role) error {
-	return s.changeColleague(ctx, actor, id, account, "colleague.role", setRole, role)
+// SetRole gives a colleague another role. Links go with the right to make them.
+func (s *Store) SetRole(ctx context.Context, actor controlplane.Actor, id tenant.ID, account string, role controlplane.Role) (controlplane.HeldLinks, error) {
+	return s.changeColleague(ctx, actor, id, account, "colleague.role", role, setRole, role)
 }
 
-// RemoveColleague takes a colleague's role away.
-func (s *Store) RemoveColleague(ctx context.Context, actor controlplane.Actor, id tenant.ID, account string) error {
-	return s.changeColleague(ctx, actor, id, account, "colleague.remove", removeColleague)
+// RemoveColleague takes a colleague's role away, and ends the links they hold.
+func (s *Store) RemoveColleague(ctx context.Context, actor controlplane.Actor, id tenant.ID, account string) (controlplane.HeldLinks, error) {
+	return s.changeColleague(ctx, actor, id, account, "colleague.remove", "", removeColleague)
 }
 
-func (s *Store) changeColleague(ctx context.Context, actor controlplane.Actor, id tenant.ID, account, action, sql string, more ...any) error {
+func (s *Store) changeColleague(
+	ctx context.Context, actor controlplane.Actor, id tenant.ID, account, action string, after controlplane.Role, sql string, more ...any,
+) (ended controlplane.HeldLinks, err error) {
 	if !isUUID(account) {
-		return unknownColleague()
+		return ended, unknownColleague()
 	}
-	return s.inTx(ctx, action, func(tx pgx.Tx) error {
+	err = s.inTx(ctx, action, func(tx pgx.Tx) error {
 		var before controlplane.Role
 		var email string
 		err := tx.QueryRow(ctx, sql, append([]any{id, account}, more...)...).Scan(&before, &email)
@@ -212,10 +220,50 @@ func (s *Store) changeColleague(ctx context.Context, actor controlplane.Actor, i
 		if err != nil {
 			return err
 		}
+		if ended, err = endLinks(ctx, tx, id, account, after); err != nil {
+			return err
+		}
 		detail := map[string]any{"email": email, "before": before}
-		if len(more) > 0 {
-			detail["after"] = more[0]
+		if after != "" {
+			detail["after"] = after
+		}
+		if !ended.None() {
+			detail["ended_links"], detail["ended_invites"] = ended.Passwords, ended.Invites
 		}
 		return s.audit(ctx, tx, actor, action, id, detail)
 	})
+	return ended, err
+}
+
+const (
+	openPasswordLink = ` purpose = 'member_password' and used_at is null and expires_at > now() `
+	openInvite       = ` used_at is null and withdrawn_at is null and expires_at > now() `
+	inviteTitle      = `coalesce(nullif(display_name, ''), nullif(email, ''), localpart)`
+	endPasswordLinks = `update tokens set used_at = now() where tenant_id = $1 and made_by = $2 and` + openPasswordLink + `returning localpart`
+	// An invite stays, as one that has run out: whoever manages the members now renews it, with a link that is theirs. Its hash
+	// becomes one to which there is no link, so that a use which began a moment ago finds none either.
+	endInvites = `
+update invites set expires_at = now(), hash = sha256(gen_random_uuid()::text::bytea) where tenant_id = $1 and made_by = $2 and` + openInvite + `returning ` + inviteTitle
+)
+
+// endLinks ends the links somebody holds that let their bearer in, unless their role still allows to make such. Whoever was
+// let go would otherwise come back by one of them: as a new member, or as one whose password they set.
+func endLinks(ctx context.Context, tx pgx.Tx, id tenant.ID, account string, role controlplane.Role) (ended controlplane.HeldLinks, err error) {
+	if role.May(controlplane.ManageMembers) {
+		return ended, nil
+	}
+	rows, err := tx.Query(ctx, endPasswordLinks, id, account)
+	if err != nil {
+		return ended, err
+	}
+	if ended.Passwords, err = pgx.CollectRows(rows, pgx.RowTo[tenant.Localpart]); err != nil {
+		return ended, err
+	}
+	slices.Sort(ended.Passwords)
+	ended.Passwords = slices.Compact(ended.Passwords)
+	if rows, err = tx.Query(ctx, endInvites, id, account); err != nil {
+		return ended, err
+	}
+	ended.Invites, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	return ended, err
 }

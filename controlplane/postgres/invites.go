@@ -21,7 +21,8 @@ func scanInvite(row pgx.CollectableRow) (i controlplane.Invite, err error) {
 }
 
 const insertInvite = `
-insert into invites (hash, tenant_id, email, display_name, localpart, invited_by, expires_at) values ($1, $2, $3, $4, $5, $6, now() + $7::interval)`
+insert into invites (hash, tenant_id, email, display_name, localpart, invited_by, expires_at, made_by)
+values ($1, $2, $3, $4, $5, $6, now() + $7::interval, nullif($8, '')::uuid)`
 
 // CreateInvite records an invite and its mail, and takes a seat.
 func (s *Store) CreateInvite(ctx context.Context, r controlplane.InviteRequest) error {
@@ -33,7 +34,7 @@ func (s *Store) CreateInvite(ctx context.Context, r controlplane.InviteRequest) 
 		if free < 1 {
 			return &tenant.Fault{Kind: tenant.OverQuota, Code: "seats.full"}
 		}
-		if _, err := tx.Exec(ctx, insertInvite, r.Link.Hash, r.Tenant, r.Email, r.DisplayName, r.Localpart, r.Actor.Email, r.Link.Lifetime); err != nil {
+		if _, err := tx.Exec(ctx, insertInvite, r.Link.Hash, r.Tenant, r.Email, r.DisplayName, r.Localpart, r.Actor.Email, r.Link.Lifetime, r.Actor.Account); err != nil {
 			return err
 		}
 		if r.Mail != nil {
@@ -86,7 +87,8 @@ const (
 	// its seat be somebody else's.
 	lockInvite = `
 select expires_at <= clock_timestamp() from invites where id = $1 and tenant_id = $2 and used_at is null and withdrawn_at is null for update`
-	renewInvite = `update invites set hash = $2, expires_at = now() + $3::interval where id = $1`
+	// Whoever renews holds the link from now on, and nobody else does.
+	renewInvite = `update invites set hash = $2, expires_at = now() + $3::interval, made_by = nullif($4, '')::uuid where id = $1`
 )
 
 // RenewInvite gives an invite another link.
@@ -110,7 +112,7 @@ func (s *Store) RenewInvite(ctx context.Context, id string, r controlplane.Invit
 		if expired && free < 1 {
 			return &tenant.Fault{Kind: tenant.OverQuota, Code: "seats.full"}
 		}
-		if _, err := tx.Exec(ctx, renewInvite, id, r.Link.Hash, r.Link.Lifetime); err != nil {
+		if _, err := tx.Exec(ctx, renewInvite, id, r.Link.Hash, r.Link.Lifetime, r.Actor.Account); err != nil {
 			return err
 		}
 		if r.Mail != nil {

@@ -11,9 +11,13 @@ import (
 )
 
 func (w *world) invite(id tenant.ID, lifetime time.Duration) (controlplane.TokenHash, error) {
+	return w.inviteBy(w.anna, id, lifetime)
+}
+
+func (w *world) inviteBy(actor controlplane.Actor, id tenant.ID, lifetime time.Duration) (controlplane.TokenHash, error) {
 	_, hash := controlplane.NewToken()
 	return hash, w.store.CreateInvite(w.ctx, controlplane.InviteRequest{
-		Actor: w.anna, Tenant: id, Link: controlplane.Link{Hash: hash, Lifetime: lifetime},
+		Actor: actor, Tenant: id, Link: controlplane.Link{Hash: hash, Lifetime: lifetime},
 	})
 }
 

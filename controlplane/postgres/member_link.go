@@ -13,8 +13,8 @@ import (
 
 const (
 	insertPasswordLinks = `
-insert into tokens (hash, purpose, tenant_id, localpart, expires_at)
-select l.hash, 'member_password', $1, l.localpart, now() + $4::interval
+insert into tokens (hash, purpose, tenant_id, localpart, expires_at, made_by)
+select l.hash, 'member_password', $1, l.localpart, now() + $4::interval, nullif($5, '')::uuid
 from unnest($2::bytea[], $3::text[]) as l(hash, localpart)
 join members m on m.tenant_id = $1 and m.localpart = l.localpart and m.state = 'active'`
 	findPasswordLink = `
@@ -34,7 +34,7 @@ func (s *Store) createPasswordLinks(ctx context.Context, tx pgx.Tx, r controlpla
 	for i, l := range r.Links {
 		hashes[i], who[i] = l.Hash, string(l.Localpart)
 	}
-	tag, err := tx.Exec(ctx, insertPasswordLinks, r.Tenant, hashes, who, r.Lifetime)
+	tag, err := tx.Exec(ctx, insertPasswordLinks, r.Tenant, hashes, who, r.Lifetime, r.Actor.Account)
 	if err != nil {
 		return err
 	}

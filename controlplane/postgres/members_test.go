@@ -294,9 +294,13 @@ func TestMembersWaitForAnActiveServer(t *testing.T) {
 }
 
 func (w *world) link(id tenant.ID, who tenant.Localpart, lifetime time.Duration) (string, error) {
+	return w.linkBy(w.anna, id, who, lifetime)
+}
+
+func (w *world) linkBy(actor controlplane.Actor, id tenant.ID, who tenant.Localpart, lifetime time.Duration) (string, error) {
 	token, hash := controlplane.NewToken()
 	return token, w.store.CreatePasswordLinks(w.ctx, controlplane.PasswordLinkRequest{
-		Actor: w.anna, Tenant: id, Lifetime: lifetime, Links: []controlplane.NewPasswordLink{{Localpart: who, Hash: hash}},
+		Actor: actor, Tenant: id, Lifetime: lifetime, Links: []controlplane.NewPasswordLink{{Localpart: who, Hash: hash}},
 	})
 }
 

@@ -7,6 +7,10 @@ func colleagueEntries() []Entry {
 	some := colleagues()
 	some.People = []templates.Colleague{
 		{ID: "1", Email: "ben@werft.example", Role: "administrator", Since: now.AddDate(0, -2, 0)},
+		{
+			ID: "3", Email: "dora@werft.example", Role: "member_manager", Since: now.AddDate(0, -1, 0),
+			Passwords: []string{"@emil:werft.example", "@frieda:werft.example"}, Invites: []string{"", "Gustav Groß", "h@werft.example", "Ida", "Jonas", "Karl", "Lotte"},
+		},
 		{ID: "2", Email: "buchhaltung@werft.example", Role: "billing", Since: now.AddDate(0, -1, 0)},
 	}
 	some.Invites = []templates.ColleagueInvite{{Email: "cara@werft.example", Role: "member_manager", ExpiresAt: now.AddDate(0, 0, 7)}}
