@@ -37,7 +37,8 @@ type InviteStore interface {
 	AttemptStore
 	// CreateInvite takes a seat: faults seats.full, status.not_active.
 	CreateInvite(ctx context.Context, n InviteRequest) error
-	ListInvites(ctx context.Context, id tenant.ID) ([]Invite, error)
+	// ListInvites gives a page, from 1, of those that are open or expired of late, newest first.
+	ListInvites(ctx context.Context, id tenant.ID, page int) (InvitePage, error)
 	// FindInviteByID finds one of a server's invites that can be renewed: the Fault invite.unknown when it was used or withdrawn.
 	FindInviteByID(ctx context.Context, id tenant.ID, invite string) (Invite, error)
 	// RenewInvite gives an invite that was not used another link and more time; the old link is dead. One that had expired
@@ -73,6 +74,15 @@ type Invite struct {
 	WithdrawnAt *time.Time
 	Expired     bool
 	Operation   string // that makes the account
+}
+
+// InvitesPerPage is how many a page of the list shows.
+const InvitesPerPage = 50
+
+// InvitePage is a page of invites, and how many there are in all.
+type InvitePage struct {
+	Invites []Invite
+	Total   int
 }
 
 // Open reports whether it can still be used.
@@ -197,12 +207,12 @@ func (i *Invites) link(server Server, days int, r *InviteRequest) (token string,
 	return token, nil
 }
 
-// List gives the invites that are open, or expired of late, newest first.
-func (i *Invites) List(ctx context.Context, actor Actor, id tenant.ID) ([]Invite, error) {
+// List gives a page, from 1, of the invites that are open, or expired of late, newest first.
+func (i *Invites) List(ctx context.Context, actor Actor, id tenant.ID, page int) (InvitePage, error) {
 	if _, err := authorize(ctx, i.Store, actor, id, SeeMembers); err != nil {
-		return nil, err
+		return InvitePage{}, err
 	}
-	return i.Store.ListInvites(ctx, id)
+	return i.Store.ListInvites(ctx, id, max(page, 1))
 }
 
 // Renew makes another link for an invite that was not used; the old one is dead. An invite with an address is sent again.

@@ -3,6 +3,8 @@ package templates
 import (
 	"strconv"
 	"time"
+
+	"github.com/a-h/templ"
 )
 
 // Invites is /servers/{id}/members/invites.
@@ -12,13 +14,22 @@ import (
 type Invites struct {
 	Server Server
 	Seats  Seats
-	List   []Invite
+	List   []Invite // of one page
+	Pager  Pager
 	Days   []int // lifetimes to choose from
 	Form   Form
 	Manage bool
 	// LinkURL is a new invite's link, shown once; SentTo where it went by mail besides.
 	LinkURL string
 	SentTo  string
+}
+
+// rowURL is where a row's form leads, and from there back to its page.
+func (vm Invites) rowURL(i Invite, end string) templ.SafeURL {
+	if vm.Pager.Page > 1 {
+		end += "?page=" + strconv.Itoa(vm.Pager.Page)
+	}
+	return membersURL(vm.Server.ID, "/invites/"+i.ID+end)
 }
 
 // Invite is one that is open, or has expired.

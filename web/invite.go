@@ -18,23 +18,38 @@ const invitationShown = 24 * time.Hour
 
 func invitesPath(id tenant.ID) string { return membersPath(id) + "/invites" }
 
+// invitesPagePath is the address of a page of the list.
+func invitesPagePath(id tenant.ID, n int) string {
+	if n <= 1 {
+		return invitesPath(id)
+	}
+	return invitesPath(id) + "?page=" + strconv.Itoa(n)
+}
+
 func (s *Server) showInvites(r *request) error {
 	return s.invitesPage(r, http.StatusOK, func(*templates.Invites) {})
 }
 
 func (s *Server) invitesPage(r *request, status int, put func(*templates.Invites)) error {
-	list, err := s.Invites.List(r.ctx(), r.actor(), r.server.ID)
+	n := r.pageNumber()
+	list, err := s.Invites.List(r.ctx(), r.actor(), r.server.ID, n)
+	// The last invite of the last page may just have been withdrawn.
+	if last := (list.Total + controlplane.InvitesPerPage - 1) / controlplane.InvitesPerPage; err == nil && n > max(last, 1) {
+		n = max(last, 1)
+		list, err = s.Invites.List(r.ctx(), r.actor(), r.server.ID, n)
+	}
 	if err != nil {
 		return err
 	}
 	vm := templates.Invites{Server: s.serverView(r, r.server), Seats: seatsView(r.server), Days: controlplane.InviteDays, Manage: manages(r.server)}
-	for _, i := range list {
+	vm.Pager = pagerOf(n, controlplane.InvitesPerPage, list.Total, func(n int) string { return invitesPagePath(r.server.ID, n) })
+	for _, i := range list.Invites {
 		vm.List = append(vm.List, templates.Invite{
 			ID: i.ID, Email: i.Email, DisplayName: i.DisplayName, Localpart: i.Localpart, InvitedBy: i.InvitedBy, ExpiresAt: i.ExpiresAt, Expired: i.Expired,
 		})
 	}
 	put(&vm)
-	return r.render(status, templates.InvitesPage(at(s.page(r), invitesPath(r.server.ID)), vm))
+	return r.render(status, templates.InvitesPage(at(s.page(r), invitesPagePath(r.server.ID, n)), vm))
 }
 
 // makeInvite shows the link in this answer alone: what is kept of it is a hash.
@@ -87,7 +102,7 @@ func (s *Server) withdrawInvite(r *request) error {
 	if err := s.Invites.Withdraw(r.ctx(), r.actor(), r.server.ID, r.Param("invite")); err != nil {
 		return err
 	}
-	return r.done(invitesPath(r.server.ID), flashInviteTakenBack)
+	return r.done(invitesPagePath(r.server.ID, r.pageNumber()), flashInviteTakenBack)
 }
 
 // showInvitation is the page behind an invite's link; looking does not use it up.

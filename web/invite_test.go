@@ -225,3 +225,33 @@ func TestAFullServer(t *testing.T) {
 		}
 	}
 }
+
+// TestInvitePages: whoever looks after many invites stays where they were.
+func TestInvitePages(t *testing.T) {
+	t.Parallel()
+	s := newScene(t, everything)
+	anna, path := s.as(s.anna), invitesPath(s.server)
+	s.exec(`delete from invites`)
+	s.exec(`insert into invites (hash, tenant_id, display_name, invited_by, created_at, expires_at)
+		select sha256(n::text::bytea), $1, 'Guest ' || n, 'anna', now() - n * interval '1 minute', now() - interval '1 day'
+		from generate_series(1, $2::int + 1) n`, s.server, controlplane.InvitesPerPage)
+	first := anna.get(path).want(http.StatusOK).doc()
+	next, there := first.Find(`a[rel="next"]`).Attr("href")
+	if n := first.Find(`form[action$="/renew"]`).Length(); n != controlplane.InvitesPerPage || !there {
+		t.Fatalf("%d on the first page, and the next is %q", n, next)
+	}
+	second := anna.get(next).want(http.StatusOK)
+	renew, _ := second.doc().Find(`form[action*="/renew"]`).Attr("action")
+	if !strings.Contains(second.body, "Guest 51") || strings.Contains(second.body, "Guest 50") || second.doc().Find(`a[rel="prev"]`).Length() != 1 {
+		t.Fatalf("the second page:\n%.3000s", second.body)
+	}
+	if renewed := anna.post(renew, nil).want(http.StatusOK); renewed.doc().Find("#invite-link").Length() != 1 || !strings.Contains(renewed.body, "Guest 51") {
+		t.Error("renewed, it is no longer in sight")
+	}
+	withdraw := strings.Replace(renew, "/renew", "/withdraw", 1)
+	anna.post(withdraw, nil).wantRedirect(next)
+	// The page is gone with its last invite.
+	if left := anna.get(next).want(http.StatusOK); !strings.Contains(left.body, "Guest 50") || left.doc().Find(`a[rel="next"], a[rel="prev"]`).Length() != 0 {
+		t.Error("an empty page is shown")
+	}
+}

@@ -47,18 +47,24 @@ func (s *Store) CreateInvite(ctx context.Context, r controlplane.InviteRequest) 
 }
 
 // What has expired stays to be renewed for a month; what was used is a member, and what was withdrawn nobody wants back.
-const listInvites = `
-select ` + inviteColumns + ` from invites
-where tenant_id = $1 and used_at is null and withdrawn_at is null and expires_at > now() - interval '30 days'
-order by created_at desc limit 500`
+const (
+	listedInvites = `
+from invites where tenant_id = $1 and used_at is null and withdrawn_at is null and expires_at > now() - interval '30 days'`
+	countInvites = `select count(*)` + listedInvites
+	listInvites  = `select ` + inviteColumns + listedInvites + ` order by created_at desc, id limit $2 offset $3`
+)
 
-// ListInvites lists open and lately expired invites, newest first.
-func (s *Store) ListInvites(ctx context.Context, id tenant.ID) ([]controlplane.Invite, error) {
-	rows, err := s.pool.Query(ctx, listInvites, id)
-	if err != nil {
-		return nil, fmt.Errorf("list invites of %s: %w", id, translate(err))
+// ListInvites gives a page of open and lately expired invites, newest first.
+func (s *Store) ListInvites(ctx context.Context, id tenant.ID, page int) (p controlplane.InvitePage, err error) {
+	if err := s.pool.QueryRow(ctx, countInvites, id).Scan(&p.Total); err != nil {
+		return p, fmt.Errorf("count invites of %s: %w", id, translate(err))
 	}
-	return collect(rows, scanInvite, "list invites")
+	rows, err := s.pool.Query(ctx, listInvites, id, controlplane.InvitesPerPage, (page-1)*controlplane.InvitesPerPage)
+	if err != nil {
+		return p, fmt.Errorf("list invites of %s: %w", id, translate(err))
+	}
+	p.Invites, err = collect(rows, scanInvite, "list invites")
+	return p, err
 }
 
 const findInviteByID = `select ` + inviteColumns + ` from invites where id = $1 and tenant_id = $2 and used_at is null and withdrawn_at is null`

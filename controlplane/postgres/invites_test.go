@@ -21,6 +21,17 @@ func (w *world) inviteBy(actor controlplane.Actor, id tenant.ID, lifetime time.D
 	})
 }
 
+// listed is the first page of a server's invites.
+func (w *world) listed(id tenant.ID) []controlplane.Invite {
+	w.Helper()
+	page, err := w.store.ListInvites(w.ctx, id, 1)
+	w.must(err)
+	if page.Total != len(page.Invites) {
+		w.Fatalf("%d of %d invites", len(page.Invites), page.Total)
+	}
+	return page.Invites
+}
+
 func (w *world) use(id tenant.ID, link controlplane.TokenHash, who tenant.Localpart) (string, error) {
 	return w.store.UseInvite(w.ctx, link, controlplane.MemberRequest{
 		Tenant: id, Localpart: who, Kind: controlplane.OperationCreate, Sealed: []byte("sealed"),
@@ -133,8 +144,7 @@ func TestAnInviteThatExpiresWhileItIsRenewed(t *testing.T) {
 	id := w.active("anna")
 	_, err := w.invite(id, 500*time.Millisecond)
 	w.must(err)
-	list, err := w.store.ListInvites(w.ctx, id)
-	w.must(err)
+	list := w.listed(id)
 	w.exec(`insert into members (tenant_id, localpart, state) select $1, 'm' || n, 'active' from generate_series(1, 3) n`, id)
 	other, err := w.pool.Begin(w.ctx)
 	w.must(err)
@@ -169,8 +179,7 @@ func TestAnyInviteCanBeFound(t *testing.T) {
 	w.exec(`update plans set seats = 2000`)
 	_, err := w.invite(id, time.Hour)
 	w.must(err)
-	list, err := w.store.ListInvites(w.ctx, id)
-	w.must(err)
+	list := w.listed(id)
 	oldest := list[0].ID
 	w.exec(`insert into invites (hash, tenant_id, invited_by, expires_at, created_at)
 		select n::text::bytea, $1, 'anna', now() + interval '1 day', now() + n * interval '1 second' from generate_series(1, 500) n`, id)
@@ -197,8 +206,7 @@ func TestARenewedInviteHasOneLink(t *testing.T) {
 		_, err := w.invite(id, time.Hour)
 		w.must(err)
 	}
-	list, err := w.store.ListInvites(w.ctx, id)
-	w.must(err)
+	list := w.listed(id)
 	if len(list) != 5 || !list[4].Expired {
 		t.Fatalf("the list %+v", list)
 	}
@@ -213,4 +221,31 @@ func TestARenewedInviteHasOneLink(t *testing.T) {
 	w.must(err)
 	w.wantFault(w.store.RenewInvite(w.ctx, list[4].ID, renewal), "invite.unknown")
 	w.wantFault(w.store.RenewInvite(w.ctx, "no-id", renewal), "invite.unknown")
+}
+
+// Every invite is on one page, however many there are and whenever they were made.
+func TestInvitesComeInPages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	const all = 2*controlplane.InvitesPerPage + 7
+	w.exec(`insert into invites (hash, tenant_id, display_name, invited_by, created_at, expires_at)
+		select sha256(n::text::bytea), $1, 'n' || n, 'anna', now() - n / 20 * interval '1 minute', now() + interval '1 day' from generate_series(1, $2::int) n`, id, all)
+	seen := map[string]bool{}
+	for page, want := range map[int]int{1: controlplane.InvitesPerPage, 2: controlplane.InvitesPerPage, 3: 7, 4: 0} {
+		got, err := w.store.ListInvites(w.ctx, id, page)
+		w.must(err)
+		if got.Total != all || len(got.Invites) != want {
+			t.Errorf("page %d has %d of %d", page, len(got.Invites), got.Total)
+		}
+		for i, invite := range got.Invites {
+			seen[invite.ID] = true
+			if i > 0 && invite.CreatedAt.After(got.Invites[i-1].CreatedAt) {
+				t.Errorf("page %d: a newer one comes after an older", page)
+			}
+		}
+	}
+	if len(seen) != all {
+		t.Errorf("%d of %d are on a page", len(seen), all)
+	}
 }

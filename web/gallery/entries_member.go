@@ -131,7 +131,10 @@ func inviteEntries() []Entry {
 	empty.List, reader.Manage = nil, false
 	mistake.Form = wrong(map[string]string{"email": "ida@", "localpart": "hafen-x"}, map[string]string{"email": "email.invalid", "localpart": "member.reserved"})
 	full.Seats.Used = 20
+	paged := invites()
+	paged.Pager = templates.Pager{Page: 2, Pages: 3, Total: 103, Prev: "#", Next: "#"}
 	list := []Entry{
+		page(c, "invites-pages", of(templates.InvitesPage, paged)),
 		page(c, "invites", of(templates.InvitesPage, invites())),
 		page(c, "invites-made", of(templates.InvitesPage, made)),
 		page(c, "invites-empty", of(templates.InvitesPage, empty)),
