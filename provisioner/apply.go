@@ -2,7 +2,6 @@ package provisioner
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -225,8 +224,8 @@ func (p *Provisioner) checkRunning(ctx context.Context, spec tenant.Spec) error 
 
 var administratorSecrets = []string{homeserver.ControlToken, administrator}
 
-// createAdministrator makes the control account and the customer's first administrator. The latter has a password nobody
-// knows: they set their own by a link. They are no administrator of the homeserver itself: its admin API does not pass
+// createAdministrator makes the control account and the customer's first administrator. The latter has no
+// password: they set their own by a link. They are no administrator of the homeserver itself: its admin API does not pass
 // the edge, so the right would serve nobody but whoever finds a way around the edge.
 func (p *Provisioner) createAdministrator(ctx context.Context, spec tenant.Spec) error {
 	secrets, err := p.secrets(ctx, spec)
@@ -238,14 +237,14 @@ func (p *Provisioner) createAdministrator(ctx context.Context, spec tenant.Spec)
 		return err
 	}
 	var token []byte
-	// At once: hashing two passwords is most of the time.
+	// At once: an engine that hashes passwords takes most of the time for that.
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		token, err = server.CreateControl(groupCtx)
 		return err
 	})
 	group.Go(func() error {
-		err := server.Create(groupCtx, homeserver.NewAccount{Localpart: spec.FirstAdmin, Password: rand.Text() + rand.Text()})
+		err := server.Create(groupCtx, homeserver.NewAccount{Localpart: spec.FirstAdmin})
 		if fault, ok := errors.AsType[*tenant.Fault](err); ok && fault.Code == "member.exists" {
 			return nil // made before a kill
 		}

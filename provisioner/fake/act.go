@@ -52,7 +52,7 @@ func (w *World) createAdministrator(ctx context.Context, spec tenant.Spec) error
 		w.mu.Unlock()
 		return &tenant.Failure{Disposition: tenant.Retry, Code: "server_silent", Err: errNotReady}
 	}
-	_ = o.accounts.create(homeserver.NewAccount{Localpart: spec.FirstAdmin, Password: "known to nobody"}, w.config.Now()) // there already: fine
+	_ = o.accounts.create(homeserver.NewAccount{Localpart: spec.FirstAdmin}, w.config.Now()) // there already: fine
 	token := o.accounts.begin(tenant.ControlAccount)
 	w.mu.Unlock()
 	return w.config.Secrets.Store(ctx, spec.ID, map[string][]byte{tokenName: []byte(token)})

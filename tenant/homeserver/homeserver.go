@@ -339,7 +339,7 @@ type MediaFile struct {
 // NewAccount is an account to be made.
 type NewAccount struct {
 	Localpart   tenant.Localpart
-	Password    string
+	Password    string // "": nobody can log in until SetPassword has set one
 	DisplayName string
 	Admin       bool
 }

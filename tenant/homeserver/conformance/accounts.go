@@ -17,6 +17,7 @@ import (
 func accountChecks() []check {
 	return []check{
 		{name: "create", run: create},
+		{name: "create without a password", run: createClosed},
 		{name: "set password", run: setPassword},
 		{name: "closed registration", run: closedRegistration},
 		{name: "list", needs: homeserver.ListAccounts, run: listAccounts, refused: func(ctx context.Context, s *Site) []error {
@@ -69,6 +70,59 @@ func create(t *testing.T, s *Site) {
 	}
 	expectFault(t, s.Create(ctx, homeserver.NewAccount{Localpart: tenant.Localpart(name("short")), Password: "short"}), "password.short")
 	expectFault(t, s.Create(ctx, homeserver.NewAccount{Localpart: tenant.Localpart(strings.Repeat("x", 255)), Password: "long enough"}), "member.long")
+}
+
+// createClosed makes an account as the first administrator of a server has it, until they use the link they were given.
+func createClosed(t *testing.T, s *Site) {
+	ctx := t.Context()
+	m := s.stranger("closed")
+	account := homeserver.NewAccount{Localpart: m.Localpart, DisplayName: "Änne Müller"}
+	must(t, s.Create(ctx, account))
+	expectFault(t, s.Create(ctx, account), "member.exists")
+	for _, guess := range []string{"", password, string(m.Localpart)} {
+		if m.LogIn(t, guess) {
+			t.Errorf("opens to the password %q", guess)
+		}
+	}
+	page, err := s.List(ctx, homeserver.AccountQuery{Search: string(m.Localpart)})
+	must(t, err)
+	if len(page.Accounts) != 1 || page.Accounts[0].DisplayName != "Änne Müller" || page.Accounts[0].Admin || page.Accounts[0].Deactivated {
+		t.Errorf("listed: %+v", page)
+	}
+	if devices, err := s.ListDevices(ctx, m.Localpart); len(devices) > 0 {
+		t.Errorf("sessions of one who never was there: %+v, %v", devices, err)
+	}
+	must(t, s.SetPassword(ctx, m.Localpart, password))
+	if m.LogIn(t, "") || !m.LogIn(t, password) {
+		t.Fatal("the password set is not the one that logs in")
+	}
+	if s.member(t, "usual").silenced(t) || m.silenced(t) {
+		t.Error("nothing rings")
+	}
+	must(t, s.SetPassword(ctx, m.Localpart, "second password"))
+	if m.Known(t) || !m.LogIn(t, "second password") {
+		t.Error("a second password is not set as with everybody else")
+	}
+}
+
+// silenced reports whether the rule is on that lets nothing ring, by what an app hears when it first syncs: that it hears of
+// rules at all, it needs (spec, "Push Rules: Push Rules: Events").
+func (m *Member) silenced(t *testing.T) bool {
+	t.Helper()
+	answer := m.expect(t, http.MethodGet, "/_matrix/client/v3/sync?timeout=0", nil)
+	for _, event := range list(dig(answer, "account_data"), "events") {
+		if event["type"] != "m.push_rules" {
+			continue
+		}
+		for _, rule := range list(dig(event, "content", "global"), "override") {
+			if rule["rule_id"] == ".m.rule.master" && rule["enabled"] == true {
+				return true
+			}
+		}
+		return false
+	}
+	t.Errorf("%s hears of no rules: %v", m.Localpart, answer["account_data"])
+	return false
 }
 
 func setPassword(t *testing.T, s *Site) {

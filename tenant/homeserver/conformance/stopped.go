@@ -46,6 +46,8 @@ func stopped(t *testing.T, b *Bed) {
 	unborn := s.stranger("unborn")
 	expectFault(t, s.Ready(ctx), "server.unavailable")
 	expectFault(t, s.Create(ctx, homeserver.NewAccount{Localpart: unborn.Localpart, Password: password}), "server.unavailable")
+	closed := homeserver.NewAccount{Localpart: tenant.Localpart(name("closed"))}
+	expectFault(t, s.Create(ctx, closed), "server.unavailable")
 	expectFault(t, s.SetPassword(ctx, m.Localpart, "second password"), "server.unavailable")
 	reactivated := s.Reactivate(ctx, m.Localpart, "second password")
 	deactivated := s.Deactivate(ctx, leaver.Localpart, false)
@@ -64,6 +66,7 @@ func stopped(t *testing.T, b *Bed) {
 		}
 	}
 	s.Start(t)
+	must(t, s.Create(ctx, closed))
 	if m.LogIn(t, "second password") || !m.LogIn(t, password) || unborn.LogIn(t, password) {
 		t.Error("something was done that was reported as not done")
 	}

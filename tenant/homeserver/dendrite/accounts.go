@@ -49,29 +49,17 @@ func (s *server) register(ctx context.Context, r registration) (session, error) 
 	return made, s.call(ctx, http.MethodPost, registerPath, "", r, &made)
 }
 
-// CreateControl implements [homeserver.Server]. The account is an administrator of Dendrite's. Its own password is random
-// and kept for logging in when the token is lost.
-func (s *server) CreateControl(ctx context.Context) ([]byte, error) {
-	made, err := s.register(ctx, registration{
-		User: string(tenant.ControlAccount), Password: string(s.Secrets[homeserver.ControlPassword]), Admin: true,
-	})
-	if admin.Refused(err, "M_USER_IN_USE") {
-		made, err = s.logIn(ctx, controlDevice)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("dendrite: create the control account: %w", err)
-	}
-	return []byte(made.AccessToken), nil
-}
-
 // Create implements [homeserver.Accounts].
 func (s *server) Create(ctx context.Context, a homeserver.NewAccount) error {
-	if err := admin.CheckPassword(a.Password); err != nil {
-		return err
-	}
 	// internal/validate.go of Dendrite; a byte less than the specification's 255.
 	if len(s.userID(a.Localpart)) > 254 {
 		return &tenant.Fault{Kind: tenant.Invalid, Code: "member.long", Field: "localpart"}
+	}
+	if a.Password == "" {
+		return s.createClosed(ctx, a)
+	}
+	if err := admin.CheckPassword(a.Password); err != nil {
+		return err
 	}
 	made, err := s.register(ctx, registration{
 		User: string(a.Localpart), Password: a.Password, DisplayName: a.DisplayName, Admin: a.Admin,

@@ -2,9 +2,10 @@
 //
 // Dendrite has one way to make accounts without open registration, the shared secret, and an admin API that resets
 // passwords, deletes rooms and sends notices. For the rest it has none; there the package works on Dendrite's tables, as the
-// tenant's own database role: it reads all lists there, and writes who is deactivated and who is an administrator. Dendrite
-// looks up the access token and the account of every request in these tables and caches neither, so a change there holds
-// from the next request on. The tables are those of 0.15.2, which images/dendrite pins: */storage/postgres.
+// tenant's own database role: it reads all lists there, and writes who is deactivated, who is an administrator, and the
+// accounts that need no costly hash of a password. Dendrite looks up the access token and the account of every request in
+// these tables and caches neither, so a change there holds from the next request on. The tables are those of 0.15.2, which
+// images/dendrite pins: */storage/postgres.
 //
 // What Dendrite cannot do is not done on its tables either where that would be done by half: media has files, too; erasing
 // someone changes what others are shown; locking would end the sessions.
