@@ -29,11 +29,13 @@ type extent struct {
 	orders, domains, tenants, restarts, changes, members, uploads, metered int
 	idle                                                                   time.Duration
 	neighbour                                                              bool
+	engine                                                                 string
 }
 
 func main() {
 	var e extent
 	flag.IntVar(&e.orders, "orders", 20, "orders of a name under the base domain, of each engine")
+	flag.StringVar(&e.engine, "engine", "", "orders of this engine alone")
 	flag.IntVar(&e.domains, "domains", 10, "orders of an own domain")
 	flag.IntVar(&e.tenants, "tenants", 50, "tenants that are active while Hafen is idle")
 	flag.IntVar(&e.changes, "changes", 5, "changes of settings of each engine that need a restart")
@@ -86,7 +88,7 @@ func measureUnderBase(b *bed, e extent, r *report) {
 	h.AwaitFrontPage()
 	r.once("first start to front page", "s", time.Since(start).Seconds())
 	for _, engine := range []homeserver.Engine{synapse.Engine{}, dendrite.Engine{}} {
-		if e.orders > 0 {
+		if e.orders > 0 && (e.engine == "" || e.engine == string(engine.Describe().Name)) {
 			measureOrders(b, h, engine, e.orders, r)
 			measureSettings(b, h, engine, e.changes, r)
 			measureOne(b, h, engine, e.idle, r)
