@@ -160,7 +160,7 @@ func (f files) limit(spec tenant.Spec) error {
 	if spec.Limits.DiskBytes == 0 {
 		return nil // a server that makes a template
 	}
-	return f.volumes.Limit(spec.Number, spec.Limits.DiskBytes)
+	return f.volumes.Limit(f.own(spec.ID), spec.Number, spec.Limits.DiskBytes)
 }
 
 // limited is the bound of the tenant's volume; where the file system has none, what is wanted is as good as there.
@@ -168,7 +168,7 @@ func (f files) limited(spec tenant.Spec) (int64, error) {
 	if _, can := f.volumes.Limits(); !can {
 		return spec.Limits.DiskBytes, nil
 	}
-	bytes, _, err := f.volumes.Limited(spec.Number)
+	bytes, _, err := f.volumes.Limited(f.own(spec.ID), spec.Number)
 	return bytes, err
 }
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"hafen/internal/btrfstest"
+	"hafen/internal/disktest"
 	"hafen/provisioner/database"
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
@@ -20,7 +20,7 @@ import (
 // A tenant that writes until its volume is full, and takes all connections it can get, hurts itself alone.
 func TestFloor(t *testing.T) {
 	t.Parallel()
-	mount := btrfstest.Mount(t, 2<<30)
+	mount := disktest.Btrfs(t, 2<<30)
 	s := newSiteOn(t, testPlan(), mount)
 	if why, limited := s.Volumes(); !limited {
 		t.Fatal(why)

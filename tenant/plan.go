@@ -78,8 +78,11 @@ func (a Addon) Goes(p Plan) bool {
 
 // Floor is the size a tenant's volume may reach whatever anybody does. The quota is kept at the edge; this is for a
 // homeserver that writes without being asked: a quarter more and a gigabyte, for what lies beside members' files, copies of
-// other servers' files, queues, uploads under way.
-func (q Quota) Floor() int64 { return q.StorageBytes + q.StorageBytes/4 + 1_000_000_000 }
+// other servers' files, queues, uploads under way. It is a multiple of a mebibyte, because file systems keep limits in blocks.
+func (q Quota) Floor() int64 {
+	const block = 1 << 20
+	return (q.StorageBytes + q.StorageBytes/4 + 1_000_000_000 + block - 1) / block * block
+}
 
 // Plus is a quota with more seats and storage; the rest of extra is not read.
 func (q Quota) Plus(extra Quota) Quota {

@@ -6,6 +6,17 @@ import (
 	"time"
 )
 
+// File systems keep limits in blocks: 64 KiB are the largest any of them has here.
+func TestTheFloorIsWholeBlocksAboveTheQuota(t *testing.T) {
+	t.Parallel()
+	for _, storage := range []int64{1, 20_000_000_000, 20_000_000_001, 50_123_456_789, 250_000_000_000, 1 << 40} {
+		floor, least := Quota{StorageBytes: storage}.Floor(), storage+storage/4+1_000_000_000
+		if floor%(64<<10) != 0 || floor < least || floor > least+(1<<20) {
+			t.Errorf("the floor of %d is %d", storage, floor)
+		}
+	}
+}
+
 func TestLevelsRiseAtTheMarkAndFallBelowIt(t *testing.T) {
 	t.Parallel()
 	level := Level(0)

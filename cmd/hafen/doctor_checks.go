@@ -169,17 +169,17 @@ func diskCheck(dir string) check {
 func floorCheck(dir string) check {
 	return check{"disk limits", func(context.Context) (string, error) {
 		existing := nearest(dir)
-		capable, err := disk.Capable(existing)
+		found, err := disk.Look(existing)
 		if err != nil {
 			return "", ailment{wrong: err.Error(), mend: "choose another directory in HAFEN_DATA"}
 		}
-		if !capable {
+		if found.Why != "" {
 			return "", ailment{
-				wrong: existing + " is not on btrfs: a server that writes without being asked is held by nothing but the disk's end",
-				mend:  "put HAFEN_DATA on btrfs", hint: true,
+				wrong: existing + ": " + found.Why + ", so a server that writes without being asked is held by nothing but the disk's end",
+				mend:  found.Mend, hint: true,
 			}
 		}
-		return "btrfs keeps each server's volume below its floor", nil
+		return found.FileSystem + " keeps each server's volume below its floor", nil
 	}}
 }
 

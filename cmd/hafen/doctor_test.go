@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hafen/images"
-	"hafen/internal/btrfstest"
+	"hafen/internal/disktest"
 	"hafen/internal/pgtest"
 )
 
@@ -119,13 +119,16 @@ func TestDisk(t *testing.T) {
 
 func TestDiskLimits(t *testing.T) {
 	t.Parallel()
-	healthy(t, floorCheck(filepath.Join(btrfstest.Mount(t, 256<<20), "not", "yet")), "btrfs")
+	healthy(t, floorCheck(filepath.Join(disktest.Btrfs(t, 256<<20), "not", "yet")), "btrfs")
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
 		t.Fatalf("mount a file system without limits: %v", err)
 	}
 	defer unix.Unmount(dir, unix.MNT_DETACH)
-	ill(t, floorCheck(dir), "put HAFEN_DATA on btrfs")
+	ill(t, floorCheck(dir), "put HAFEN_DATA on one of these")
+	ill(t, floorCheck(filepath.Join(dir, "not", "yet")), "not on btrfs, ext4 or XFS")
+	ext4 := disktest.Ext4(t, 64<<20)
+	ill(t, floorCheck(ext4), "umount "+ext4+" && tune2fs -O project,quota -Q prjquota /dev/loop", "mount -o prjquota /dev/loop", "/etc/fstab")
 }
 
 func TestFirewall(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package btrfstest mounts file systems that tests may fill.
-package btrfstest
+// Package disktest mounts file systems that tests may fill.
+package disktest
 
 import (
 	"errors"
@@ -10,26 +10,38 @@ import (
 	"testing"
 )
 
-// Mount makes a btrfs of so many bytes in a file and mounts it until the test ends. It needs root and mkfs.btrfs.
-func Mount(t testing.TB, bytes int64) string {
+// Btrfs makes a file system of so many bytes in a file and mounts it until the test ends. It needs root and mkfs.btrfs.
+func Btrfs(t testing.TB, bytes int64) string {
+	t.Helper()
+	return mount(t, bytes, "mkfs.btrfs")
+}
+
+// Ext4 is the same for ext4, without project quotas.
+func Ext4(t testing.TB, bytes int64) string {
+	t.Helper()
+	return mount(t, bytes, "mkfs.ext4")
+}
+
+func mount(t testing.TB, bytes int64, mkfs string) string {
 	t.Helper()
 	dir := t.TempDir()
-	image, mount := filepath.Join(dir, "image"), filepath.Join(dir, "mount")
+	image, point := filepath.Join(dir, "image"), filepath.Join(dir, "mount")
 	file, err := os.Create(image)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(file.Truncate(bytes), file.Close(), os.Mkdir(mount, 0o755)); err != nil {
+	if err := errors.Join(file.Truncate(bytes), file.Close(), os.Mkdir(point, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "mkfs.btrfs", "-q", image)
-	run(t, "mount", "-o", "loop", image, mount)
+	run(t, mkfs, "-q", image)
+	run(t, "mount", "-o", "loop", image, point)
 	t.Cleanup(func() {
-		if err := syscall.Unmount(mount, 0); err != nil {
+		// Detached, because a program that another test is just starting has what is open here for a moment, and it would be busy.
+		if err := syscall.Unmount(point, syscall.MNT_DETACH); err != nil {
 			t.Errorf("unmount: %v", err)
 		}
 	})
-	return mount
+	return point
 }
 
 // Subvolume makes a subvolume, as any process may.

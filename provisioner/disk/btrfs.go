@@ -4,9 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,17 +35,37 @@ const (
 // inside of it later, which any process may do, are too.
 func group(number int) uint64 { return 1<<48 | uint64(number) }
 
-func ioctl[T any](path string, request uintptr, argument *T) error {
-	dir, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
-	if err != nil {
+// groups keeps limits by quota groups, on the btrfs that root is on.
+type groups struct{ root string }
+
+func (g groups) make(path string, number int) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := createSubvolume(path); err != nil {
+			return fmt.Errorf("make a subvolume: %w", err)
+		}
+	} else if err != nil {
 		return err
 	}
-	defer dir.Close()
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, dir.Fd(), request, uintptr(unsafe.Pointer(argument)))
-	if errno != 0 {
-		return errno
+	id, err := subvolume(path)
+	if err != nil || id == 0 {
+		return err // made before the file system could: what is no subvolume stays without a limit
 	}
-	return nil
+	return join(g.root, id, group(number))
+}
+
+func (g groups) limit(_ string, number int, bytes uint64) error {
+	return limit(g.root, group(number), bytes)
+}
+
+func (g groups) limited(_ string, number int) (uint64, bool, error) {
+	return limited(g.root, group(number))
+}
+
+func (g groups) remove(path string, number int) error {
+	if err := os.RemoveAll(path); err != nil {
+		return err
+	}
+	return forget(g.root, group(number))
 }
 
 // enable switches accounting on. Simple quotas count who wrote a byte, at no cost worth mentioning; the older ones count who

@@ -2,91 +2,111 @@
 //
 // The quota itself is kept at the edge, where it can be refused kindly; this one stops a homeserver that has lost its head,
 // or its loyalty, from filling the disk that all share. It needs a file system that can: btrfs, whose subvolumes and quota
-// groups are used. Elsewhere nothing is limited, and [Detect] says why, for hafen doctor and the log.
+// groups are used, or ext4 and XFS, whose project quotas are, where they were mounted with them. Elsewhere nothing is limited,
+// and [Look] says why and what mends it, for hafen doctor and the log.
 //
 // A crash leaves nothing that the next call does not mend: making a directory, setting and reading a limit can be repeated.
 package disk
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
+// Unit is what limits are whole multiples of, in bytes: file systems keep them in blocks, and the largest of these has so many.
+const Unit = 64 << 10
+
 // Volumes makes directories with a limit, below one directory.
 type Volumes struct {
-	root  string
-	btrfs bool
-	why   string
+	keeper keeper // nil where nothing keeps limits
+	why    string
 }
 
-// Capable reports whether the file system of a directory can keep limits.
-func Capable(root string) (bool, error) {
+// keeper is a file system that keeps limits. All that it does can be repeated.
+type keeper interface {
+	make(path string, number int) error
+	limit(path string, number int, bytes uint64) error
+	limited(path string, number int) (bytes uint64, ok bool, err error)
+	remove(path string, number int) error
+}
+
+// Finding is what a file system can do for tenants' volumes.
+type Finding struct {
+	FileSystem string // its name; "" when it is none of those that could
+	Why        string // no limits hold; "" when they do, or will as soon as [Detect] has been called
+	Mend       string // commands that make them hold
+}
+
+// Look finds out, changing nothing, whether limits can hold below a directory. Anybody may ask.
+func Look(root string) (Finding, error) {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(root, &stat); err != nil {
-		return false, fmt.Errorf("look at the file system of %s: %w", root, err)
+		return Finding{}, fmt.Errorf("look at the file system of %s: %w", root, err)
 	}
-	return stat.Type == unix.BTRFS_SUPER_MAGIC, nil
+	switch stat.Type {
+	case unix.BTRFS_SUPER_MAGIC:
+		return Finding{FileSystem: "btrfs"}, nil
+	case unix.EXT4_SUPER_MAGIC:
+		return lookAtProjects(root, "ext4")
+	case unix.XFS_SUPER_MAGIC:
+		return lookAtProjects(root, "XFS")
+	}
+	return Finding{Why: "it is not on btrfs, ext4 or XFS", Mend: "put HAFEN_DATA on one of these"}, nil
 }
 
-// Detect finds out what the file system of a directory can do, and switches its accounting on where it was off. The
+// Detect finds out what the file system of a directory can do, and switches btrfs' accounting on where it was off. The
 // directory must exist.
 func Detect(root string) (*Volumes, error) {
-	capable, err := Capable(root)
-	if err != nil {
+	found, err := Look(root)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if !capable {
-		return &Volumes{root: root, why: "only btrfs is used for limits"}, nil
+	case found.Why != "":
+		return &Volumes{why: fmt.Sprintf("%s; what mends it: %s", found.Why, found.Mend)}, nil
+	case found.FileSystem != "btrfs":
+		return &Volumes{keeper: projects{root}}, nil
 	}
 	if err := enable(root); err != nil {
-		return &Volumes{root: root, why: fmt.Sprintf("btrfs does not keep quotas here: %v", err)}, nil
+		return &Volumes{why: fmt.Sprintf("btrfs does not keep quotas here: %v", err)}, nil
 	}
-	return &Volumes{root: root, btrfs: true}, nil
+	return &Volumes{keeper: groups{root}}, nil
 }
 
 // Limits reports whether limits hold; if not, why.
-func (v *Volumes) Limits() (why string, ok bool) { return v.why, v.btrfs }
+func (v *Volumes) Limits() (why string, ok bool) { return v.why, v.keeper != nil }
 
 // Make makes the directory at path, or leaves the one that is there. number is the tenant's: what its limit is kept under.
 func (v *Volumes) Make(path string, number int) error {
-	if !v.btrfs {
+	if v.keeper == nil {
 		return os.MkdirAll(path, 0o700)
 	}
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := createSubvolume(path); err != nil {
-			return fmt.Errorf("make a subvolume: %w", err)
-		}
-	} else if err != nil {
-		return err
-	}
-	id, err := subvolume(path)
-	if err != nil || id == 0 {
-		return err // made before the file system could: what is no subvolume stays without a limit
-	}
-	return join(v.root, id, group(number))
+	return v.keeper.make(path, number)
 }
 
-// Limit bounds the tenant's directory to so many bytes. Without limits on this file system it does nothing.
-func (v *Volumes) Limit(number int, bytes int64) error {
-	if !v.btrfs {
+// Limit bounds the tenant's directory to so many bytes, a multiple of [Unit]. What was in there before the file system could
+// keep limits is counted from now on, for which everything is walked through once; on btrfs it is not. Without limits on this
+// file system it does nothing.
+func (v *Volumes) Limit(path string, number int, bytes int64) error {
+	if v.keeper == nil {
 		return nil
 	}
-	if err := limit(v.root, group(number), uint64(bytes)); err != nil {
+	if bytes <= 0 || bytes%Unit != 0 {
+		return fmt.Errorf("limit the tenant's volume: %d bytes are no multiple of %d", bytes, Unit)
+	}
+	if err := v.keeper.limit(path, number, uint64(bytes)); err != nil {
 		return fmt.Errorf("limit the tenant's volume: %w", err)
 	}
 	return nil
 }
 
 // Limited gives the limit of the tenant's directory in bytes; ok is false when there is none, or the file system has none.
-func (v *Volumes) Limited(number int) (bytes int64, ok bool, err error) {
-	if !v.btrfs {
+func (v *Volumes) Limited(path string, number int) (bytes int64, ok bool, err error) {
+	if v.keeper == nil {
 		return 0, false, nil
 	}
-	most, ok, err := limited(v.root, group(number))
+	most, ok, err := v.keeper.limited(path, number)
 	if err != nil {
 		return 0, false, fmt.Errorf("look at the limit of the tenant's volume: %w", err)
 	}
@@ -95,11 +115,8 @@ func (v *Volumes) Limited(number int) (bytes int64, ok bool, err error) {
 
 // Remove removes the directory at path with all that is in it, and its limit if the kernel lets go of it.
 func (v *Volumes) Remove(path string, number int) error {
-	if err := os.RemoveAll(path); err != nil {
-		return err
+	if v.keeper == nil {
+		return os.RemoveAll(path)
 	}
-	if !v.btrfs {
-		return nil
-	}
-	return forget(v.root, group(number))
+	return v.keeper.remove(path, number)
 }

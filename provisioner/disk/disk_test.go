@@ -2,13 +2,18 @@ package disk_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
-	"hafen/internal/btrfstest"
+	"hafen/internal/disktest"
+	"hafen/internal/vmtest"
 	"hafen/provisioner/disk"
 )
 
@@ -18,9 +23,39 @@ const (
 	mega   = 1 << 20
 )
 
-func TestAVolumeEndsAtItsLimit(t *testing.T) {
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(leaveProject); dir != "" {
+		fmt.Print(attribute(dir, setAttributes, &attributes{}))
+		os.Exit(0)
+	}
+	vmtest.Main(m)
+}
+
+// everywhere runs a test on each file system that keeps limits: here on btrfs, in the virtual machine on the others.
+func everywhere(t *testing.T, test func(t *testing.T, root string)) {
+	if vmtest.Inside() {
+		everyProject(t, test)
+		return
+	}
 	t.Parallel()
-	root := btrfstest.Mount(t, 512*mega)
+	root := disktest.Btrfs(t, 512*mega)
+	open(t, root)
+	test(t, root)
+}
+
+// open lets everybody through to a directory of a test's.
+func open(t *testing.T, dir string) {
+	t.Helper()
+	for ; dir != filepath.Clean(os.TempDir()); dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// detect gives the volumes of a file system that can keep limits.
+func detect(t *testing.T, root string) *disk.Volumes {
+	t.Helper()
 	volumes, err := disk.Detect(root)
 	if err != nil {
 		t.Fatal(err)
@@ -28,98 +63,150 @@ func TestAVolumeEndsAtItsLimit(t *testing.T) {
 	if why, ok := volumes.Limits(); !ok {
 		t.Fatal(why)
 	}
-	mine, other := filepath.Join(root, "mine"), filepath.Join(root, "other")
-	for path, n := range map[string]int{mine: number, other: number + 1} {
-		for range 2 { // as after a kill
-			if err := volumes.Make(path, n); err != nil {
-				t.Fatal(err)
+	return volumes
+}
+
+// volume makes one of a tenant's, with a limit.
+func volume(t *testing.T, volumes *disk.Volumes, path string, number int, bytes int64) {
+	t.Helper()
+	if err := volumes.Make(path, number); err != nil {
+		t.Fatal(err)
+	}
+	if err := volumes.Limit(path, number, bytes); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(path, owner, owner); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expectLimit(t *testing.T, volumes *disk.Volumes, path string, number int, want int64) {
+	t.Helper()
+	if limit, ok, err := volumes.Limited(path, number); err != nil || limit != want || ok != (want > 0) {
+		t.Errorf("limit is %d, %v, %v, not %d", limit, ok, err, want)
+	}
+}
+
+func TestAVolumeEndsAtItsLimit(t *testing.T) {
+	everywhere(t, func(t *testing.T, root string) {
+		volumes := detect(t, root)
+		mine, other := filepath.Join(root, "mine"), filepath.Join(root, "other")
+		for path, n := range map[string]int{mine: number, other: number + 1} {
+			expectLimit(t, volumes, path, n, 0)
+			for range 2 { // as after a kill
+				volume(t, volumes, path, n, 4*mega)
 			}
-			if err := volumes.Limit(n, 16*mega); err != nil {
-				t.Fatal(err)
+			expectLimit(t, volumes, path, n, 4*mega)
+		}
+		if err := fill(filepath.Join(mine, "a"), 8); !full(err) {
+			t.Errorf("8 MB into 4: %v", err)
+		}
+		if err := fill(filepath.Join(other, "a"), 2); err != nil {
+			t.Errorf("the neighbour's 2 MB: %v", err)
+		}
+		if err := volumes.Limit(mine, number, 16*mega); err != nil {
+			t.Fatal(err)
+		}
+		expectLimit(t, volumes, mine, number, 16*mega)
+		expectLimit(t, volumes, other, number+1, 4*mega)
+		if err := fill(filepath.Join(mine, "b"), 4); err != nil {
+			t.Errorf("raised, 4 MB more into 16: %v", err)
+		}
+		for range 2 {
+			if err := volumes.Remove(mine, number); err != nil {
+				t.Errorf("remove: %v", err)
 			}
-		}
-		if err := os.Chown(path, owner, owner); err != nil {
-			t.Fatal(err)
-		}
-		if limit, ok, err := volumes.Limited(n); err != nil || !ok || limit != 16*mega {
-			t.Fatalf("limit is %d, %v, %v", limit, ok, err)
-		}
-	}
-	if err := fill(filepath.Join(mine, "a"), 64); !errors.Is(err, unix.EDQUOT) {
-		t.Errorf("64 MB into 16: %v", err)
-	}
-	if err := fill(filepath.Join(other, "a"), 8); err != nil {
-		t.Errorf("the neighbour's 8 MB: %v", err)
-	}
-	t.Run("raised, it takes more", func(t *testing.T) {
-		if err := volumes.Limit(number, 64*mega); err != nil {
-			t.Fatal(err)
-		}
-		if err := fill(filepath.Join(mine, "b"), 16); err != nil {
-			t.Errorf("16 MB more into 64: %v", err)
-		}
-	})
-	t.Run("removed, nothing is left", func(t *testing.T) {
-		if err := volumes.Remove(mine, number); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := os.Lstat(mine); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("the volume is still there: %v", err)
-		}
-		if err := volumes.Remove(mine, number); err != nil {
-			t.Errorf("a second time: %v", err)
+			if _, err := os.Lstat(mine); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the volume is still there: %v", err)
+			}
 		}
 	})
 }
 
-// Any process may make subvolumes where it may write; they must not lead out of the limit.
-func TestAVolumeInsideCounts(t *testing.T) {
-	t.Parallel()
-	root := btrfstest.Mount(t, 512*mega)
-	volumes, err := disk.Detect(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mine := filepath.Join(root, "mine")
-	if err := volumes.Make(mine, number); err != nil {
-		t.Fatal(err)
-	}
-	if err := volumes.Limit(number, 16*mega); err != nil {
-		t.Fatal(err)
-	}
-	inside := filepath.Join(mine, "inside")
-	btrfstest.Subvolume(t, inside)
-	if err := fill(filepath.Join(inside, "a"), 64); !errors.Is(err, unix.EDQUOT) {
-		t.Errorf("64 MB into a subvolume inside 16: %v", err)
-	}
-	if err := volumes.Remove(mine, number); err != nil {
-		t.Errorf("remove it with the one inside: %v", err)
-	}
+// Where a tenant writes in its volume makes no difference, nor that it does so in many files.
+func TestDirectoriesInsideCount(t *testing.T) {
+	everywhere(t, func(t *testing.T, root string) {
+		volumes := detect(t, root)
+		mine := filepath.Join(root, "mine")
+		volume(t, volumes, mine, number, 4*mega)
+		inside := filepath.Join(mine, "one", "in", "another")
+		var err error
+		as(owner, func() {
+			for i := range 8 {
+				dir := filepath.Join(inside, strconv.Itoa(i))
+				if err = os.MkdirAll(dir, 0o700); err == nil {
+					err = write(filepath.Join(dir, "a"), 1)
+				}
+				if err != nil {
+					return
+				}
+			}
+		})
+		if !full(err) {
+			t.Errorf("8 MB in files of one into 4: %v", err)
+		}
+	})
+}
+
+func TestLimitsAreWholeUnits(t *testing.T) {
+	everywhere(t, func(t *testing.T, root string) {
+		volumes := detect(t, root)
+		mine := filepath.Join(root, "mine")
+		volume(t, volumes, mine, number, 16*mega)
+		for _, bytes := range []int64{0, -mega, mega + 1, mega + 4096} {
+			if err := volumes.Limit(mine, number, bytes); err == nil {
+				t.Errorf("a limit of %d bytes was set", bytes)
+			}
+		}
+		expectLimit(t, volumes, mine, number, 16*mega)
+		const one = 65 * disk.Unit
+		if err := volumes.Limit(mine, number, one); err != nil {
+			t.Fatal(err)
+		}
+		expectLimit(t, volumes, mine, number, one)
+	})
 }
 
 func TestElsewhereNothingIsLimited(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
+	if err := unix.Mount("tmpfs", root, "tmpfs", 0, "size=1m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(root, 0); err != nil {
+			t.Error(err)
+		}
+	})
 	volumes, err := disk.Detect(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if why, ok := volumes.Limits(); ok == (why != "") {
+	if why, ok := volumes.Limits(); ok || why == "" {
 		t.Errorf("limits: %v, %q", ok, why)
 	}
 	path := filepath.Join(root, "mine")
-	for _, err := range []error{volumes.Make(path, number), volumes.Limit(number, mega), volumes.Remove(path, number)} {
+	for _, err := range []error{volumes.Make(path, number), volumes.Limit(path, number, mega), volumes.Remove(path, number)} {
 		if err != nil {
 			t.Error(err)
 		}
 	}
+	expectLimit(t, volumes, path, number, 0)
 	if _, err := disk.Detect(filepath.Join(root, "absent")); err == nil {
 		t.Error("an absent directory was accepted")
 	}
 }
 
-// fill writes so many megabytes to a new file, for good.
-func fill(path string, megabytes int) error {
+// full is what a tenant is told at its limit: XFS says of a project that the disk is full.
+func full(err error) bool { return errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.ENOSPC) }
+
+// fill writes so many megabytes to a new file, for good, as the tenant would: root may exceed limits on ext4.
+func fill(path string, megabytes int) (err error) {
+	as(owner, func() { err = write(path, megabytes) })
+	return err
+}
+
+func write(path string, megabytes int) error {
 	file, err := os.Create(path)
 	if err != nil {
 		return err
@@ -135,4 +222,23 @@ func fill(path string, megabytes int) error {
 		}
 	}
 	return file.Sync()
+}
+
+// as does something as a user without rights. The system calls are those of one thread, and that ends with it.
+func as(user int, do func()) {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocks it
+		_, _, group := syscall.RawSyscall(syscall.SYS_SETRESGID, uintptr(user), uintptr(user), uintptr(user))
+		_, _, id := syscall.RawSyscall(syscall.SYS_SETRESUID, uintptr(user), uintptr(user), uintptr(user))
+		if group != 0 || id != 0 {
+			done <- errors.Join(group, id)
+			return
+		}
+		do()
+		done <- nil
+	}()
+	if err := <-done; err != nil {
+		panic("become another user: " + err.Error())
+	}
 }
