@@ -89,9 +89,10 @@ type InvoiceMail string
 
 // The occasions.
 const (
-	MailInvoiceIssued InvoiceMail = "issued"
-	MailInvoicePaid   InvoiceMail = "paid"
-	MailInvoiceVoid   InvoiceMail = "void" // with the credit note
+	MailInvoiceIssued  InvoiceMail = "issued"
+	MailInvoiceReceipt InvoiceMail = "receipt" // of an order, paid for before
+	MailInvoicePaid    InvoiceMail = "paid"
+	MailInvoiceVoid    InvoiceMail = "void" // with the credit note
 )
 
 // Kind names the job.
@@ -110,6 +111,8 @@ type BillMailStore interface {
 	ServerFinder
 	InvoiceFiles
 	FindOwed(ctx context.Context, id tenant.ID) (Owed, error)
+	// FindProfile says who pays for an account's servers, and where mails to them go now.
+	FindProfile(ctx context.Context, account string) (billing.Party, error)
 	// AddMailOnce puts a mail into the outbox, unless one with this name was put there before. invoice is attached when not "".
 	AddMailOnce(ctx context.Context, name, invoice string, m Mail) error
 }
@@ -156,11 +159,15 @@ func (b *BillMails) Invoice(ctx context.Context, args InvoiceMailArgs) error {
 	if err != nil {
 		return err
 	}
+	payer, err := b.Store.FindProfile(ctx, d.Account) // the address may be another than when the invoice was issued
+	if err != nil {
+		return err
+	}
 	text, err := b.Texts.Render(InvoiceLetter{Which: args.Which, Invoice: d}, d.Language)
 	if err != nil {
 		return fmt.Errorf("write the mail of invoice %s: %w", d.Number, err)
 	}
-	return b.Store.AddMailOnce(ctx, "invoice "+d.ID+" "+string(args.Which), attached, Mail{To: d.Buyer.Email, MailText: text})
+	return b.Store.AddMailOnce(ctx, "invoice "+d.ID+" "+string(args.Which), attached, Mail{To: payer.Email, MailText: text})
 }
 
 // attach prints an invoice of our own, so that it can go with a mail; a provider's stays with the provider.

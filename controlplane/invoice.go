@@ -81,6 +81,7 @@ type Owed struct {
 	Stage       tenant.Stage
 	Since       time.Time
 	Amount      tenant.Money // of all open invoices, less what came in part
+	Bills       int          // how many are open
 	Due         time.Time    // of the oldest; zero when nothing is owed
 	Invoice     string       // id of the oldest
 	Number      string

@@ -72,6 +72,9 @@ func (w *TenantMailWorker) Work(ctx context.Context, job *river.Job[TenantMailAr
 	if err != nil {
 		return fmt.Errorf("find the order of a mail: %w", err)
 	}
+	if job.Args.Which == MailOrderReceived && order.Status != "open" {
+		return nil // paid or given up meanwhile: the mail about that says all
+	}
 	text, err := w.Texts.Render(ServerMail{Which: job.Args.Which, Server: server, Order: order}, server.Language)
 	if err != nil {
 		return fmt.Errorf("write mail %s: %w", job.Args.Which, err)

@@ -84,4 +84,5 @@ func (s Schedule) Deletion(recorded Stage, since time.Time, o Owing) time.Time {
 	return at
 }
 
-func days(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * 24 * time.Hour) }
+// days counts those of the calendar: whoever may pay until a day may do so until it ends, also when the clocks were changed.
+func days(t time.Time, n int) time.Time { return t.In(Zone).AddDate(0, 0, n) }

@@ -91,7 +91,7 @@ func TestNothingIsDeletedUnannounced(t *testing.T) {
 			s := drawSchedule(t)
 			next := s.Next(stage, since, tenant.Owing{Due: due}, now)
 			if next == tenant.StageDeleted && stage != tenant.StageDeleted {
-				if promised := time.Duration(s.Delete-s.Announce) * 24 * time.Hour; stage != tenant.StageAnnounced || now.Sub(since) < promised {
+				if promised := since.In(tenant.Zone).AddDate(0, 0, s.Delete-s.Announce); stage != tenant.StageAnnounced || now.Before(promised) {
 					t.Fatalf("deleted from %s after %s", stage, now.Sub(since))
 				}
 				if s.Deletion(stage, since, tenant.Owing{Due: due}).After(now) {

@@ -73,13 +73,13 @@ func (p Period) Months() int {
 	return 1
 }
 
-// After is the end of the nth period after anchor, in UTC. Counted from the anchor and not from the last end, so that what
-// begins on the 31st ends on the 30th of a short month and on the 31st of the next.
+// After is the end of the nth period after anchor, by the calendar of Zone, given in UTC. Counted from the anchor and not from the
+// last end, so that what begins on the 31st ends on the 30th of a short month and on the 31st of the next.
 func (p Period) After(anchor time.Time, n int) time.Time {
-	anchor = anchor.UTC()
+	anchor = anchor.In(Zone)
 	year, month, day := anchor.Date()
 	hour, minute, second := anchor.Clock()
-	first := time.Date(year, month+time.Month(p.Months()*n), 1, hour, minute, second, anchor.Nanosecond(), time.UTC)
-	last := first.AddDate(0, 1, -1).Day()
-	return first.AddDate(0, 0, min(day, last)-1)
+	month += time.Month(p.Months() * n)
+	last := time.Date(year, month+1, 0, 0, 0, 0, 0, Zone).Day()
+	return time.Date(year, month, min(day, last), hour, minute, second, anchor.Nanosecond(), Zone).UTC()
 }

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // the zone below, on machines without a zone database
 
 	"hafen/controlplane"
 	"hafen/controlplane/billing"
@@ -14,20 +13,9 @@ import (
 	"hafen/tenant"
 )
 
-// zone is where the days in forms begin: the operator's, as on every page.
-var zone = mustZone("Europe/Berlin")
-
-func mustZone(name string) *time.Location {
-	z, err := time.LoadLocation(name)
-	if err != nil {
-		panic("web: load embedded time zone: " + err.Error())
-	}
-	return z
-}
-
 // day reads a date field: the day's beginning. False for nothing that is one.
 func day(s string) (time.Time, bool) {
-	t, err := time.ParseInLocation(time.DateOnly, strings.TrimSpace(s), zone)
+	t, err := time.ParseInLocation(time.DateOnly, strings.TrimSpace(s), tenant.Zone)
 	return t, err == nil
 }
 
@@ -53,8 +41,8 @@ func (s *Server) showInvoices(r *request) error {
 	if err != nil {
 		return err
 	}
-	month := s.Now().In(zone)
-	first := time.Date(month.Year(), month.Month()-1, 1, 0, 0, 0, 0, zone)
+	month := s.Now().In(tenant.Zone)
+	first := time.Date(month.Year(), month.Month()-1, 1, 0, 0, 0, 0, tenant.Zone)
 	return r.ok(templates.OperatorBillsPage(s.page(r), templates.OperatorBills{
 		Rows: s.billViews(found.Invoices), State: f.State, Query: f.Search, MissingSeller: settings.MissingSeller(),
 		Pager: pager(f.Page, found.Total, controlplane.InvoicesPerPage, invoicesPath, url.Values{"state": {f.State}, "q": {f.Search}}),
@@ -103,7 +91,7 @@ func (s *Server) invoicePage(r *request, status int, pay, void *templates.Form) 
 	vm := templates.OperatorBill{
 		BillDetail: s.billDetail(d), CanBook: own && d.Status == billing.InvoiceOpen, CanVoid: own && d.Status != billing.InvoiceVoid,
 		PayForm: templates.Form{Values: map[string]string{
-			"amount": templates.Cents(r.locale, d.Open().Cents), "day": s.Now().In(zone).Format(time.DateOnly),
+			"amount": templates.Cents(r.locale, d.Open().Cents), "day": s.Now().In(tenant.Zone).Format(time.DateOnly),
 		}},
 	}
 	for _, p := range payments {
@@ -191,7 +179,7 @@ func (s *Server) dunningView(r *request, id tenant.ID) (templates.Dunning, error
 		return templates.Dunning{}, err
 	}
 	return templates.Dunning{
-		Known: !o.Since.IsZero(), Stage: string(o.Stage), Since: o.Since, Amount: o.Amount.Cents, Currency: o.Amount.Currency, Due: o.Due,
+		Known: !o.Since.IsZero(), Stage: string(o.Stage), Since: o.Since, Bills: o.Bills, Amount: o.Amount.Cents, Currency: o.Amount.Currency, Due: o.Due,
 		DeleteAt: o.DeleteAt, PausedUntil: o.PausedUntil, Note: o.PauseNote,
 	}, nil
 }

@@ -55,6 +55,15 @@ const PaymentMeans = "58"
 // Reference is what a transfer says, BT-83.
 func (d Document) Reference() string { return d.Number }
 
+// DueBy is until when a bill is paid in time that was issued at a moment and names the day so many days later: until that day ends.
+func DueBy(issued time.Time, days int) time.Time {
+	year, month, day := issued.In(tenant.Zone).Date()
+	return time.Date(year, month, day+days+1, 0, 0, -1, 0, tenant.Zone).UTC()
+}
+
+// Settled reports whether a bill was paid when it was issued, as that of an order is that was paid for before.
+func (d Document) Settled() bool { return !d.PaidAt.IsZero() && d.PaidAt.Equal(d.Issued) }
+
 // Open is what is still to be paid, BT-115.
 func (d Document) Open() tenant.Money {
 	if d.Status == InvoicePaid || d.Status == InvoiceVoid {

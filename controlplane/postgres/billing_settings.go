@@ -86,6 +86,10 @@ func (s *Store) SeedSeller(ctx context.Context, p billing.Party) error {
 }
 
 const (
+	// The servers first, as everywhere, and in one order: two who pause the same customer must not wait for each other.
+	lockPayers = `
+select t.id from tenants t join subscriptions s on s.tenant_id = t.id
+where s.account_id = (select account_id from subscriptions where tenant_id = $1) order by t.id for update of t`
 	pauseDunning = `
 update subscriptions set paused_until = $2, pause_note = $3
 where account_id = (select account_id from subscriptions where tenant_id = $1) returning tenant_id`
@@ -99,6 +103,9 @@ func (s *Store) PauseDunning(ctx context.Context, actor controlplane.Actor, id t
 			before     *time.Time
 			beforeNote string
 		)
+		if _, err := tx.Exec(ctx, lockPayers, id); err != nil {
+			return err
+		}
 		err := tx.QueryRow(ctx, findPause, id).Scan(&before, &beforeNote)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return &tenant.Fault{Kind: tenant.NotFound, Code: "dunning.none"}

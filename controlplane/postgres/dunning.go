@@ -15,11 +15,11 @@ import (
 const (
 	owedColumns = `
 	s.stage, s.stage_since, s.paused_until, s.pause_note, b.remind_days, b.restrict_days, b.suspend_days, b.announce_days, b.delete_days,
-	coalesce(o.cents, 0), coalesce(o.currency, ''), o.due, coalesce(o.id, ''), coalesce(o.number, ''), coalesce(o.url, '')`
+	coalesce(o.cents, 0), coalesce(o.bills, 0), coalesce(o.currency, ''), o.due, coalesce(o.id, ''), coalesce(o.number, ''), coalesce(o.url, '')`
 	// What is owed in one currency: that of the oldest bill.
 	owedTables = `
 from subscriptions s join tenants t on t.id = s.tenant_id cross join billing_settings b
-	left join lateral (select sum(i.gross_cents - i.paid_cents)::bigint as cents, i.currency, min(i.due_at) as due,
+	left join lateral (select sum(i.gross_cents - i.paid_cents)::bigint as cents, count(*) as bills, i.currency, min(i.due_at) as due,
 		(array_agg(i.id::text order by i.due_at, i.number))[1] as id, (array_agg(i.number order by i.due_at, i.number))[1] as number,
 		(array_agg(i.url order by i.due_at, i.number))[1] as url
 		from invoices i where i.tenant_id = s.tenant_id and i.status = 'open' and i.kind = 'invoice' and i.gross_cents > i.paid_cents
@@ -36,7 +36,7 @@ func owedFields(o *controlplane.Owed, schedule *tenant.Schedule) (fields []any, 
 	var paused, due *time.Time
 	fields = []any{
 		&o.Stage, &o.Since, &paused, &o.PauseNote, &schedule.Remind, &schedule.Restrict, &schedule.Suspend, &schedule.Announce, &schedule.Delete,
-		&o.Amount.Cents, &o.Amount.Currency, &due, &o.Invoice, &o.Number, &o.URL,
+		&o.Amount.Cents, &o.Bills, &o.Amount.Currency, &due, &o.Invoice, &o.Number, &o.URL,
 	}
 	return fields, func() tenant.Owing {
 		o.PausedUntil, o.Due = fromMoment(paused), fromMoment(due)

@@ -12,7 +12,7 @@ import (
 	"hafen/tenant"
 )
 
-// owing is a server whose first invoice was due on the day before "day 0" of these tests.
+// owing is a server whose first invoice was due until "day 0" of these tests began.
 type owing struct {
 	*world
 	id      tenant.ID
@@ -25,9 +25,10 @@ func newOwing(t *testing.T) *owing {
 	t.Helper()
 	w := newWorld(t)
 	w.sells(sellerHere)
-	o := &owing{world: w, id: w.active("anna"), due: november.AddDate(0, 0, 14)}
+	o := &owing{world: w, id: w.active("anna")}
 	w.paying(o.id)
 	o.invoice = w.issue(o.id, 1, november)
+	o.due = w.invoice(o.invoice).Due
 	o.now = o.due
 	return o
 }
@@ -122,6 +123,83 @@ func TestPayingRestoresAtOnce(t *testing.T) {
 	o.wantStatus(o.id, tenant.Provisioning)
 	if n := o.count(`select count(*) from river_job where kind = 'tenant_mail' and args ->> 'which' = 'server_resumed'`); n != 1 {
 		t.Errorf("%d mails say that it works again", n)
+	}
+}
+
+// Whatever was taken comes back with the money, and nothing else happens to a server that was not stopped.
+func TestPayingGivesBackFromEveryStage(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		days   int
+		stage  tenant.Stage
+		status tenant.Status
+		looks  int // of the reconcile loop at the server, for the payment
+	}{
+		{0, tenant.StagePaid, tenant.Active, 0},
+		{3, tenant.StageOverdue, tenant.Active, 0},
+		{10, tenant.StageRestricted, tenant.Active, 1},
+		{20, tenant.StageSuspended, tenant.Provisioning, 2},
+		{45, tenant.StageAnnounced, tenant.Provisioning, 2},
+		{60, tenant.StageDeleted, tenant.Provisioning, 3},
+	} {
+		t.Run(string(test.stage), func(t *testing.T) {
+			t.Parallel()
+			o := newOwing(t)
+			for _, day := range []int{3, 10, 20, 45, 60} { // as time goes by, with somebody looking
+				if day < test.days {
+					o.now = o.due.AddDate(0, 0, day)
+					o.must(o.store.Dun(o.ctx, o.id, o.now))
+				}
+			}
+			o.day(test.days, test.stage)
+			if test.looks > 0 {
+				o.reconcile(o.id)
+			}
+			before := o.jobs("reconcile")
+			o.pay()
+			o.stage(tenant.StagePaid)
+			o.restricted(false)
+			o.wantStatus(o.id, test.status)
+			if n := o.jobs("reconcile") - before; n != test.looks {
+				t.Errorf("%d looks at the server, want %d", n, test.looks)
+			}
+		})
+	}
+}
+
+// A payment takes the server before it takes the bill, as dunning does: otherwise each would wait for what the other holds.
+func TestAPaymentWaitsWithEmptyHands(t *testing.T) {
+	t.Parallel()
+	for name, act := range map[string]func(*owing) error{
+		"paid": func(o *owing) error { return o.book(o.invoice, 476, o.now) },
+		"void": func(o *owing) error {
+			_, err := o.store.VoidInvoice(o.ctx, o.anna, o.invoice, "a mistake", o.now)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOwing(t)
+			dunning, err := o.pool.Begin(o.ctx)
+			o.must(err)
+			defer dunning.Rollback(context.Background())
+			_, err = dunning.Exec(o.ctx, `select from tenants where id = $1 for update`, o.id)
+			o.must(err)
+			done := make(chan error, 1)
+			go func() { done <- act(o) }()
+			deadline := time.Now().Add(20 * time.Second)
+			for o.count(`select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`) == 0 {
+				if time.Now().After(deadline) {
+					t.Fatal("it does not wait for the server")
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+			if _, err := dunning.Exec(o.ctx, `select from invoices where tenant_id = $1 for update nowait`, o.id); err != nil {
+				t.Errorf("it holds the bill while it waits for the server: %v", err)
+			}
+			o.must(dunning.Rollback(o.ctx))
+			o.must(<-done)
+		})
 	}
 }
 
@@ -267,5 +345,10 @@ func TestMailsAboutBillsAreWrittenOnce(t *testing.T) {
 	o.must(mails.Dunning(o.ctx, controlplane.DunningMailArgs{Tenant: o.id, Stage: tenant.StageOverdue, Since: o.now.Add(time.Hour)}))
 	if list, err = o.store.ListMails(o.ctx, 10); err != nil || len(list) != 2 {
 		t.Errorf("a reminder went out after it was paid: %d, %v", len(list), err)
+	}
+	o.exec(`update accounts set email = 'anna@new.example' where id = $1`, o.anna.Account)
+	o.must(mails.Invoice(o.ctx, controlplane.InvoiceMailArgs{Invoice: o.invoice, Which: controlplane.MailInvoicePaid}))
+	if list, err = o.store.ListMails(o.ctx, 1); err != nil || list[0].To != "anna@new.example" {
+		t.Errorf("a mail went to where its account is no longer: %+v, %v", list, err)
 	}
 }

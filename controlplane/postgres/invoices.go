@@ -33,7 +33,7 @@ from billing_settings b left join billing_profiles p on p.account_id::text = $1`
 	insertInvoice = `
 insert into invoices (kind, number, provider, account_id, tenant_id, status, language, currency, net_cents, vat_cents, gross_cents,
 	seller, buyer, vat_note, period_start, period_end, issued_at, due_at, paid_at)
-values ($1, $2, 'invoice', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16::timestamptz, $16::timestamptz + make_interval(days => $17),
+values ($1, $2, 'invoice', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16::timestamptz, $17,
 	case when $5 = 'paid' then $16::timestamptz end)
 returning id::text`
 	insertInvoiceLine = `
@@ -59,9 +59,10 @@ func vatNote(ctx context.Context, q reader, account string) (billing.VATNote, er
 }
 
 // issueInvoice writes a bill down as an invoice of our own with the next number, to be paid within the days there are, and has it
-// sent. The subscription's row must be there. Tax is taken out where the buyer owes it, or nobody does; a bill over nothing, or
-// that gives back, awaits no money.
-func (s *Store) issueInvoice(ctx context.Context, tx pgx.Tx, id tenant.ID, bill billing.Bill, from, until, now time.Time) (invoiceID string, err error) {
+// sent with the mail for its occasion. The subscription's row must be there. Tax is taken out where the buyer owes it, or nobody
+// does; a bill over nothing, or that gives back, awaits no money.
+func (s *Store) issueInvoice(ctx context.Context, tx pgx.Tx, n newInvoice) (invoiceID string, err error) {
+	id, bill, now := n.tenant, n.bill, n.now
 	var (
 		account, email, language string
 		seller, buyer            billing.Party
@@ -87,7 +88,7 @@ func (s *Store) issueInvoice(ctx context.Context, tx pgx.Tx, id tenant.ID, bill 
 		return "", fmt.Errorf("take an invoice number: %w", err)
 	}
 	err = tx.QueryRow(ctx, insertInvoice, kind, number, account, id, status, language, bill.Net.Currency, bill.Net.Cents, bill.VAT.Cents,
-		bill.Gross.Cents, seller, buyer, note, moment(from), moment(until), now, days).Scan(&invoiceID)
+		bill.Gross.Cents, seller, buyer, note, moment(n.from), moment(n.until), now, billing.DueBy(now, days)).Scan(&invoiceID)
 	if err != nil {
 		return "", fmt.Errorf("issue an invoice for %s: %w", id, err)
 	}
@@ -100,7 +101,15 @@ func (s *Store) issueInvoice(ctx context.Context, tx pgx.Tx, id tenant.ID, bill 
 	if err != nil {
 		return "", err
 	}
-	return invoiceID, s.enqueue(ctx, tx, controlplane.InvoiceMailArgs{Invoice: invoiceID, Which: controlplane.MailInvoiceIssued}, nil)
+	return invoiceID, s.enqueue(ctx, tx, controlplane.InvoiceMailArgs{Invoice: invoiceID, Which: n.mail}, nil)
+}
+
+// newInvoice is a bill to be written down.
+type newInvoice struct {
+	tenant           tenant.ID
+	bill             billing.Bill
+	from, until, now time.Time // of supply; of issue
+	mail             controlplane.InvoiceMail
 }
 
 func insertLines(ctx context.Context, tx pgx.Tx, invoice string, lines []billing.Line) error {

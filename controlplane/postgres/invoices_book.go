@@ -14,6 +14,8 @@ import (
 )
 
 const (
+	// The server first, as everywhere: dunning holds it while it writes on bills.
+	lockBilled  = `select from tenants where id = (select tenant_id from invoices where id = $1) for update`
 	lockInvoice = `
 select i.id::text, i.kind, i.number, i.provider, i.tenant_id, i.status, i.currency, i.gross_cents, i.paid_cents
 from invoices i where i.id = $1 for update`
@@ -23,13 +25,17 @@ values ($1, $2, ($3::timestamptz at time zone 'Europe/Berlin')::date, $4, $5, $6
 	addPaid = `
 update invoices set paid_cents = paid_cents + $2, status = case when paid_cents + $2 >= gross_cents then 'paid' else status end,
 	paid_at = case when paid_cents + $2 >= gross_cents then $3::timestamptz end
-where id = $1`
+where id = $1 returning number, paid_cents`
 )
 
-// lockInvoice finds an invoice of our own that can still be acted on, and keeps others from it until the transaction ends.
+// lockInvoice finds an invoice of our own that can still be acted on, and keeps others from it and its server until the transaction
+// ends.
 func (s *Store) lockInvoice(ctx context.Context, tx pgx.Tx, id string) (d billing.Document, err error) {
 	if !isUUID(id) {
 		return d, unknownInvoice()
+	}
+	if _, err := tx.Exec(ctx, lockBilled, id); err != nil {
+		return d, err
 	}
 	err = tx.QueryRow(ctx, lockInvoice, id).Scan(&d.ID, &d.Kind, &d.Number, &d.Provider, &d.Tenant, &d.Status, &d.Gross.Currency, &d.Gross.Cents, &d.Paid.Cents)
 	d.Paid.Currency = d.Gross.Currency
@@ -66,16 +72,7 @@ func (s *Store) bookPayment(ctx context.Context, tx pgx.Tx, actor controlplane.A
 	case p.Amount.Cents > left.Cents:
 		return &tenant.Fault{Kind: tenant.Invalid, Code: "payment.too_much", Field: "amount"}
 	}
-	if _, err := tx.Exec(ctx, insertPayment, d.ID, p.Amount.Cents, p.On, p.Note, p.BookedBy, p.BookedAt); err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, addPaid, d.ID, p.Amount.Cents, p.On); err != nil {
-		return err
-	}
-	err = s.audit(ctx, tx, actor, "invoice.pay", d.Tenant, map[string]any{
-		"invoice": d.Number, "before": d.Paid.Cents, "after": d.Paid.Cents + p.Amount.Cents, "gross_cents": d.Gross.Cents, "currency": d.Gross.Currency,
-	})
-	if err != nil {
+	if err := s.enterPayment(ctx, tx, actor, entry{Payment: p, tenant: d.Tenant, gross: d.Gross}); err != nil {
 		return err
 	}
 	if p.Amount.Cents < left.Cents {
@@ -85,6 +82,30 @@ func (s *Store) bookPayment(ctx context.Context, tx pgx.Tx, actor controlplane.A
 		return err
 	}
 	return s.dun(ctx, tx, d.Tenant, now)
+}
+
+// entry is a payment as the books take it: for an invoice whose row this transaction holds, and no more than is open.
+type entry struct {
+	controlplane.Payment
+	tenant tenant.ID
+	gross  tenant.Money
+}
+
+// enterPayment writes a payment down, the sum beside its invoice, and the audit entry.
+func (s *Store) enterPayment(ctx context.Context, tx pgx.Tx, actor controlplane.Actor, e entry) error {
+	if _, err := tx.Exec(ctx, insertPayment, e.Invoice, e.Amount.Cents, e.On, e.Note, e.BookedBy, e.BookedAt); err != nil {
+		return err
+	}
+	var (
+		number string
+		after  int64
+	)
+	if err := tx.QueryRow(ctx, addPaid, e.Invoice, e.Amount.Cents, e.On).Scan(&number, &after); err != nil {
+		return err
+	}
+	return s.audit(ctx, tx, actor, "invoice.pay", e.tenant, map[string]any{
+		"invoice": number, "before": after - e.Amount.Cents, "after": after, "gross_cents": e.gross.Cents, "currency": e.gross.Currency, "note": e.Note,
+	})
 }
 
 const (

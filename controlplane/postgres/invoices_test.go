@@ -31,7 +31,10 @@ func (w *world) paying(id tenant.ID) {
 	w.exec(`insert into subscriptions (tenant_id, account_id, provider, state) select id, account_id, 'invoice', 'active' from tenants where id = $1
 		on conflict (tenant_id) do update set provider = 'invoice', state = 'active'`, id)
 	w.exec(`alter table invoices disable trigger all; alter table invoice_lines disable trigger all`)
-	w.exec(`delete from invoice_lines where invoice_id in (select id from invoices where tenant_id = $1)`, id)
+	for _, table := range []string{"invoice_lines", "invoice_payments"} {
+		w.exec(`delete from `+table+` where invoice_id in (select id from invoices where tenant_id = $1)`, id)
+	}
+	w.exec(`delete from audit where tenant_id = $1 and action = 'invoice.pay'`, id)
 	w.exec(`delete from invoices where tenant_id = $1`, id)
 	w.exec(`delete from invoice_numbers where not exists (select from invoices);
 		delete from river_job where kind = 'invoice_mail' and not exists (select from invoices where id::text = args ->> 'invoice')`)
@@ -119,7 +122,7 @@ func TestAnInvoiceSaysWhoSellsAndWhoBuys(t *testing.T) {
 	second := w.issue(id, 2, november)
 	home := w.invoice(first)
 	if home.Seller != sellerHere || home.Buyer.Email != "anna@example.org" || home.Language != "de" || home.Note != "" ||
-		home.Gross != euro(952) || home.VAT != euro(152) || len(home.Lines) != 1 || !home.Due.Equal(november.AddDate(0, 0, 14)) || home.Status != billing.InvoiceOpen {
+		home.Gross != euro(952) || home.VAT != euro(152) || len(home.Lines) != 1 || !home.Due.Equal(time.Date(2026, time.December, 6, 22, 59, 59, 0, time.UTC)) || home.Status != billing.InvoiceOpen {
 		t.Errorf("at home: %+v", home)
 	}
 	abroad := w.invoice(second)
@@ -239,6 +242,8 @@ func TestInvoicesAreFound(t *testing.T) {
 		{controlplane.InvoiceFilter{Account: w.account("bert@example.org").Account}, 0},
 		{controlplane.InvoiceFilter{State: controlplane.InvoicesOpen}, 2},
 		{controlplane.InvoiceFilter{State: controlplane.InvoicesOverdue, Now: november}, 1},
+		{controlplane.InvoiceFilter{State: controlplane.InvoicesOverdue, Now: time.Date(2026, time.December, 6, 22, 30, 0, 0, time.UTC)}, 1},
+		{controlplane.InvoiceFilter{State: controlplane.InvoicesOverdue, Now: time.Date(2026, time.December, 6, 23, 0, 0, 0, time.UTC)}, 2},
 		{controlplane.InvoiceFilter{State: controlplane.InvoicesPaid}, 1},
 		{controlplane.InvoiceFilter{Search: "ANNA.hafen"}, 3},
 		{controlplane.InvoiceFilter{Search: "2026-000002"}, 1},

@@ -101,7 +101,7 @@ func (s *Store) CreateOrder(ctx context.Context, o controlplane.NewOrder) error 
 			return err
 		}
 		if o.Terms.Settled {
-			err = s.startSubscription(ctx, tx, o.Actor, o.Tenant, o.Now)
+			_, err = s.startSubscription(ctx, tx, o.Actor, o.Tenant, o.Now)
 		}
 		if err != nil {
 			return err
@@ -249,7 +249,8 @@ func (s *Store) closeOrderIn(ctx context.Context, tx pgx.Tx, actor controlplane.
 	if status != "paid" {
 		return nil
 	}
-	if err := s.startSubscription(ctx, tx, actor, who, s.config.Now()); err != nil {
+	told, err := s.startSubscription(ctx, tx, actor, who, s.config.Now())
+	if err != nil || told {
 		return err
 	}
 	return s.tell(ctx, tx, who, controlplane.MailPaymentReceived)

@@ -112,7 +112,7 @@ func (s *Store) renew(ctx context.Context, tx pgx.Tx, sub controlplane.Subscript
 		"before": accountOf(sub.Now), "after": accountOf(offer), "from": from, "until": until, "gross_cents": bill.Gross.Cents,
 	}
 	if bill.Gross.Cents > 0 {
-		if detail["invoice"], err = s.issueInvoice(ctx, tx, id, bill, from, until, now); err != nil {
+		if detail["invoice"], err = s.issueInvoice(ctx, tx, newInvoice{id, bill, from, until, now, controlplane.MailInvoiceIssued}); err != nil {
 			return false, err
 		}
 	}
@@ -122,10 +122,14 @@ func (s *Store) renew(ctx context.Context, tx pgx.Tx, sub controlplane.Subscript
 	return !until.After(now), nil
 }
 
-// periodAfter is the first end of a period after a moment.
+// adrift is by how much the end of a period may miss the anchor's count: it was reckoned in another zone before (see adopt_servers).
+const adrift = 48 * time.Hour
+
+// periodAfter is the first end of a period after a moment, which is itself an end, give or take adrift: nobody pays a month's price
+// for an hour.
 func periodAfter(p tenant.Period, anchor, from time.Time) time.Time {
 	n := 1
-	for !p.After(anchor, n).After(from) {
+	for !p.After(anchor, n).After(from.Add(adrift)) {
 		n++
 	}
 	return p.After(anchor, n)

@@ -108,7 +108,7 @@ func (s *Store) finishChange(ctx context.Context, tx pgx.Tx, sub controlplane.Su
 		detail["gross_cents"] = c.Bill.Gross.Cents
 	}
 	if c.Bill != nil && c.Bill.Gross.Cents != 0 && sub.Provider == ours {
-		invoice, err := s.issueInvoice(ctx, tx, id, *c.Bill, c.At, sub.End, now)
+		invoice, err := s.issueInvoice(ctx, tx, newInvoice{id, *c.Bill, c.At, sub.End, now, controlplane.MailInvoiceIssued})
 		if err != nil {
 			return err
 		}

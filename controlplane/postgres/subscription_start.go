@@ -154,52 +154,80 @@ func (s *Store) setPacks(ctx context.Context, tx pgx.Tx, id tenant.ID, o control
 const (
 	startSubscription = `
 update subscriptions set state = $2, anchor = $3, period_start = $4, period_end = $5 where tenant_id = $1`
-	payInvoice = `update invoices set status = 'paid', paid_at = $2, paid_cents = gross_cents where id = $1`
+	orderPaid = `
+select number, net_cents + vat_cents, currency from orders where tenant_id = $1 and status = 'paid' order by number desc limit 1`
 	// An order of before there were subscriptions.
 	insertLateSubscription = `
 insert into subscriptions (tenant_id, account_id, provider) select id, account_id, 'invoice' from tenants where id = $1`
 )
 
 // startSubscription begins the first period, or the trial, in the transaction that settles the order. What was paid for it gets
-// its invoice; of a provider outside that is the provider's.
-func (s *Store) startSubscription(ctx context.Context, tx pgx.Tx, actor controlplane.Actor, id tenant.ID, now time.Time) error {
+// its invoice; of a provider outside that is the provider's. told says that its mail is a receipt of the payment too.
+func (s *Store) startSubscription(ctx context.Context, tx pgx.Tx, actor controlplane.Actor, id tenant.ID, now time.Time) (told bool, err error) {
 	now = now.UTC().Truncate(time.Second)
 	subscription, _, err := s.holdSubscription(ctx, tx, id)
 	if tenant.FaultOf(err).Code == "subscription.unknown" {
 		if _, err := tx.Exec(ctx, insertLateSubscription, id); err != nil {
-			return err
+			return false, err
 		}
 		subscription, _, err = s.holdSubscription(ctx, tx, id)
 	}
-	if err != nil {
-		return err
-	}
-	if subscription.State != billing.Pending {
-		return nil
+	if err != nil || subscription.State != billing.Pending {
+		return false, err
 	}
 	if subscription.TrialEnd.After(now) {
 		end := subscription.TrialEnd
 		if _, err := tx.Exec(ctx, startSubscription, id, billing.Trialing, end, now, end); err != nil {
-			return err
+			return false, err
 		}
-		return s.audit(ctx, tx, actor, "subscription.trial", id, map[string]any{"until": end, "after": accountOf(subscription.Now)})
+		return false, s.audit(ctx, tx, actor, "subscription.trial", id, map[string]any{"until": end, "after": accountOf(subscription.Now)})
 	}
 	until := subscription.Period.After(now, 1)
 	if _, err := tx.Exec(ctx, startSubscription, id, billing.Active, now, now, until); err != nil {
-		return err
+		return false, err
 	}
 	bill := billing.Sum(subscription.Now.Plan.Price.Currency, billing.Lines(subscription.Language, subscription.Items, subscription.Coupon, now, until)).Under(subscription.VATNote)
 	if subscription.Provider == ours && bill.Gross.Cents > 0 {
-		invoice, err := s.issueInvoice(ctx, tx, id, bill, now, until, now)
+		told, err = s.issuePaid(ctx, tx, actor, newInvoice{id, bill, now, until, now, controlplane.MailInvoiceReceipt})
 		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, payInvoice, invoice, now); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return s.audit(ctx, tx, actor, "subscription.start", id, map[string]any{
+	return told, s.audit(ctx, tx, actor, "subscription.start", id, map[string]any{
 		"until": until, "after": accountOf(subscription.Now), "gross_cents": bill.Gross.Cents,
+	})
+}
+
+// issuePaid writes the invoice of an order down with the money that came for it before. Where it has come to be taxed otherwise since
+// it was ordered, what is missing stays open, and what is too much is for an operator to return: the payment says what came. receipt
+// says that all is paid.
+func (s *Store) issuePaid(ctx context.Context, tx pgx.Tx, actor controlplane.Actor, n newInvoice) (receipt bool, err error) {
+	var (
+		order    int64
+		came     tenant.Money
+		note, by string
+	)
+	if err := tx.QueryRow(ctx, orderPaid, n.tenant).Scan(&order, &came.Cents, &came.Currency); err != nil {
+		return false, fmt.Errorf("find what was paid for %s: %w", n.tenant, err)
+	}
+	due := n.bill.Gross
+	if came != due {
+		note = fmt.Sprintf("order %d: %s %s", order, tenant.FormatCents(came.Cents), came.Currency)
+	}
+	paid := min(came.Cents, due.Cents)
+	if receipt = paid == due.Cents; !receipt {
+		n.mail = controlplane.MailInvoiceIssued
+	}
+	invoice, err := s.issueInvoice(ctx, tx, n)
+	if err != nil || paid == 0 {
+		return receipt, err
+	}
+	if by = actor.Email; !actor.Operator {
+		by = controlplane.Hafen.Email
+	}
+	return receipt, s.enterPayment(ctx, tx, actor, entry{
+		Payment: controlplane.Payment{Invoice: invoice, Amount: tenant.Money{Cents: paid, Currency: due.Currency}, On: n.now, Note: note, BookedBy: by, BookedAt: n.now},
+		tenant:  n.tenant, gross: due,
 	})
 }
 

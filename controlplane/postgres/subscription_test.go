@@ -178,6 +178,109 @@ func TestPeriodsEndWithTheMonth(t *testing.T) {
 	}
 }
 
+// What was agreed on at half past midnight on the first is for the calendar's months, though the clocks change and though it was
+// another month in Greenwich.
+func TestPeriodsAreThoseOfTheCalendarOnTheWall(t *testing.T) {
+	t.Parallel()
+	at := func(m time.Month) time.Time { return time.Date(2026, m, 1, 0, 30, 0, 0, tenant.Zone) }
+	w := newTill(t, at(10))
+	id := w.buy("anna", "basic", nil)
+	w.goTo(at(12))
+	w.bill()
+	page, err := w.store.ListInvoices(w.ctx, controlplane.InvoiceFilter{Tenant: id})
+	w.must(err)
+	for i, m := range []time.Month{12, 11, 10} {
+		if d := page.Invoices[i]; !d.Start.Equal(at(m)) || !d.End.Equal(at(m+1)) {
+			t.Errorf("from %s to %s", d.Start.In(tenant.Zone), d.End.In(tenant.Zone))
+		}
+	}
+	// One whose end was reckoned in Greenwich before does not pay for a month that is over in an hour.
+	w.exec(`update subscriptions set period_end = period_end - interval '25 hours' where tenant_id = $1`, id)
+	w.goTo(at(13))
+	w.bill()
+	if s := w.sub(id); s.End.Before(at(14)) {
+		t.Errorf("it ends on %s", s.End.In(tenant.Zone))
+	}
+}
+
+// The books say what came for an order, and by whom it was booked.
+func TestThePaymentOfAnOrderIsInTheBooks(t *testing.T) {
+	t.Parallel()
+	w := newTill(t, day(2028, 1, 31))
+	id, _, err := w.invoiced.Order(w.ctx, w.anna, controlplane.OrderRequest{Plan: "basic", Name: "anna", FirstAdmin: "anna", Language: "de"})
+	w.must(err)
+	order, err := w.store.FindOrder(w.ctx, id)
+	w.must(err)
+	operator := w.operator()
+	w.must(w.store.SettleOrder(w.ctx, operator, order.ID))
+	d := w.only(id)
+	payments, err := w.store.ListPayments(w.ctx, d.ID)
+	w.must(err)
+	if len(payments) != 1 || payments[0].Amount != euro(476) || payments[0].BookedBy != operator.Email || payments[0].Note != "" || !d.Settled() || d.Paid != euro(476) {
+		t.Errorf("invoice %+v\npayments %+v", d, payments)
+	}
+	if n := w.count(`select count(*) from audit where action = 'invoice.pay' and detail @> '{"before": 0, "after": 476}'`); n != 1 {
+		t.Errorf("%d audit entries", n)
+	}
+	// One mail tells of the money and brings the bill.
+	if n := w.count(`select count(*) from river_job where kind = 'invoice_mail' and args ->> 'which' = 'receipt'`); n != 1 || w.jobs("invoice_mail") != 1 {
+		t.Errorf("%d receipts among %d mails", n, w.jobs("invoice_mail"))
+	}
+	if n := w.count(`select count(*) from river_job where kind = 'tenant_mail' and args ->> 'which' = 'payment_received'`); n != 0 {
+		t.Error("another mail tells of the money")
+	}
+}
+
+// Who turns out to owe no tax after having paid some has paid too much, and who turns out to owe it too little.
+func TestAnOrderIsTaxedOtherwiseWhenItIsPaid(t *testing.T) {
+	t.Parallel()
+	abroad := billing.Party{Company: "Žižkov s.r.o.", Street: "Husitská 7", Postcode: "130 00", City: "Praha", Country: "CZ", VATID: "CZ12345678"}
+	home := billing.Party{Company: "Werft", Street: "Am Kai 2", Postcode: "20457", City: "Hamburg", Country: "DE"}
+	for _, test := range []struct {
+		name          string
+		ordered, paid billing.Party
+		gross, came   int64
+		note          string
+		mail          string
+	}{
+		{"too much", home, abroad, 400, 400, "order 1: 4.76 EUR", "receipt"},
+		{"too little", abroad, home, 476, 400, "order 1: 4.00 EUR", "issued"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newTill(t, day(2028, 1, 31))
+			w.sells(sellerHere)
+			w.must(w.store.StoreProfile(w.ctx, w.anna, test.ordered))
+			id, _, err := w.invoiced.Order(w.ctx, w.anna, controlplane.OrderRequest{Plan: "basic", Name: "anna", FirstAdmin: "anna", Language: "de"})
+			w.must(err)
+			w.must(w.store.StoreProfile(w.ctx, w.anna, test.paid))
+			order, err := w.store.FindOrder(w.ctx, id)
+			w.must(err)
+			w.must(w.store.SettleOrder(w.ctx, w.operator(), order.ID))
+			d := w.only(id)
+			payments, err := w.store.ListPayments(w.ctx, d.ID)
+			w.must(err)
+			if d.Gross != euro(test.gross) || d.Paid != euro(test.came) || d.Open() != euro(test.gross-test.came) || len(payments) != 1 || payments[0].Note != test.note {
+				t.Errorf("invoice %+v\npayments %+v", d, payments)
+			}
+			if n := w.count(`select count(*) from river_job where kind = 'invoice_mail' and args ->> 'which' = $1`, test.mail); n != 1 {
+				t.Errorf("%d mails", n)
+			}
+		})
+	}
+}
+
+// only is the one bill of a server.
+func (w *till) only(id tenant.ID) billing.Document {
+	w.Helper()
+	page, err := w.store.ListInvoices(w.ctx, controlplane.InvoiceFilter{Tenant: id})
+	w.must(err)
+	if len(page.Invoices) != 1 {
+		w.Fatalf("%d bills", len(page.Invoices))
+	}
+	return page.Invoices[0]
+}
+
 func TestATrialCostsNothingBeforeItsEnd(t *testing.T) {
 	t.Parallel()
 	w := newTill(t, day(2027, 2, 20))

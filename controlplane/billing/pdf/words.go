@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // the zone below, on machines without a zone database
 
 	"hafen/controlplane/billing"
 	"hafen/tenant"
@@ -31,7 +30,7 @@ var german = words{
 	pay: "Bitte überweisen Sie %s bis zum %s auf dieses Konto:", recipient: "Empfänger", iban: "IBAN", bic: "BIC", bank: "Bank",
 	reference: "Verwendungszweck", payUntil: "Zahlbar bis", scan: "Mit der Banking-App scannen", taxNumber: "Steuernummer",
 	director: "Geschäftsführung", register: "", phone: "Telefon", page: "Seite %d von {nb}", on: "vom",
-	coupon: "Gutschein %s", proration: "anteilig", paidAll: "Der Betrag ist beglichen oder nicht zu zahlen.",
+	coupon: "Gutschein %s", proration: "anteilig", paidAll: "Es ist nichts zu zahlen.",
 	dateForm: "02.01.2006",
 	notes: map[billing.VATNote]string{
 		billing.ReverseCharge: "Steuerschuldnerschaft des Leistungsempfängers (Reverse Charge, § 13b UStG).",
@@ -48,7 +47,7 @@ var english = words{
 	pay: "Please transfer %s by %s to this account:", recipient: "Recipient", iban: "IBAN", bic: "BIC", bank: "Bank",
 	reference: "Reference", payUntil: "Due by", scan: "Scan with your banking app", taxNumber: "Tax number",
 	director: "Managing director", register: "", phone: "Phone", page: "Page %d of {nb}", on: "of",
-	coupon: "Coupon %s", proration: "pro rata", paidAll: "This amount is settled or not to be paid.",
+	coupon: "Coupon %s", proration: "pro rata", paidAll: "There is nothing to pay.",
 	dateForm: "2 Jan 2006",
 	notes: map[billing.VATNote]string{
 		billing.ReverseCharge: "Reverse charge: the recipient of the service owes the VAT (Art. 196 of Directive 2006/112/EC).",
@@ -62,6 +61,12 @@ func wordsFor(d billing.Document) words {
 	if d.Language == "en" {
 		w = english
 	}
+	if d.Settled() && d.Gross.Cents > 0 {
+		w.paidAll = "Der Betrag ist bereits bezahlt. Vielen Dank!"
+		if d.Language == "en" {
+			w.paidAll = "This amount has already been paid. Thank you!"
+		}
+	}
 	if d.Kind == billing.KindCreditNote {
 		if d.Language == "en" {
 			w.title, w.number, w.date = "Cancellation invoice", "Number", "Date"
@@ -74,23 +79,12 @@ func wordsFor(d billing.Document) words {
 	return w
 }
 
-// zone is where the days of an invoice are reckoned: the operator's.
-var zone = mustZone("Europe/Berlin")
-
-func mustZone(name string) *time.Location {
-	z, err := time.LoadLocation(name)
-	if err != nil {
-		panic("pdf: load embedded time zone: " + err.Error())
-	}
-	return z
-}
-
-func (w words) day(t time.Time) string { return t.In(zone).Format(w.dateForm) }
+func (w words) day(t time.Time) string { return t.In(tenant.Zone).Format(w.dateForm) }
 
 // span is a period from its first day to its last: the next one begins on the day it ends.
 func (w words) span(from, until time.Time) string {
-	first, last := w.day(from), w.day(until.In(zone).AddDate(0, 0, -1))
-	if first == last || !until.In(zone).AddDate(0, 0, -1).After(from) {
+	first, last := w.day(from), w.day(until.In(tenant.Zone).AddDate(0, 0, -1))
+	if first == last || !until.In(tenant.Zone).AddDate(0, 0, -1).After(from) {
 		return first
 	}
 	return first + " – " + last
