@@ -42,7 +42,7 @@ const (
 
 // Print makes the PDF of a document.
 func (Printer) Print(d billing.Document) ([]byte, error) {
-	d.Status, d.Paid.Cents = billing.InvoiceOpen, 0 // as it was issued, whenever it is printed
+	d.Status, d.Paid.Cents = billing.InvoiceOpen, 0 // as it was issued, whenever it is printed: see Document.Settled
 	s := &sheet{Fpdf: fpdf.New("P", "mm", "A4", ""), d: d, w: wordsFor(d)}
 	s.AddUTF8FontFromBytes("sans", "", liberationsansregular.TTF)
 	s.AddUTF8FontFromBytes("sans", "B", liberationsansbold.TTF)
@@ -74,8 +74,9 @@ func (Printer) Print(d billing.Document) ([]byte, error) {
 // sheet is a document while it is printed.
 type sheet struct {
 	*fpdf.Fpdf
-	d billing.Document
-	w words
+	d     billing.Document
+	w     words
+	below float64 // where address and facts end
 }
 
 type colour struct{ r, g, b int }
@@ -100,7 +101,17 @@ func (s *sheet) at(x, y, w, h float64, text, align string) {
 	s.CellFormat(w, h, s.fit(text, w), "", 0, align, false, 0, "")
 }
 
-// fit shortens what does not fit, as names without spaces may not.
+// wrap writes a text into a column, in as many lines as it takes: names are whole on an invoice, whatever their length. It gives
+// where the next one goes.
+func (s *sheet) wrap(x, y, w, h float64, text string) float64 {
+	for _, line := range s.SplitText(printable(text), w) {
+		s.at(x, y, w, h, line, "L")
+		y += h
+	}
+	return y
+}
+
+// fit shortens what does not fit.
 func (s *sheet) fit(text string, w float64) string {
 	text = printable(text)
 	if s.GetStringWidth(text) <= w {
@@ -134,6 +145,11 @@ func (s *sheet) letterhead() {
 	s.SetFillColor(accent.r, accent.g, accent.b)
 	s.Rect(left, 18, 1.4, 9, "F")
 	s.font("B", 15, accent)
+	size := 15.0
+	for s.GetStringWidth(printable(s.d.Seller.Called())) > width-6 && size > 8 {
+		size--
+		s.SetFontSize(size)
+	}
 	s.at(left+4, 18, width-4, 9, s.d.Seller.Called(), "L")
 
 	s.font("", 6.8, grey)
@@ -141,12 +157,12 @@ func (s *sheet) letterhead() {
 	s.font("", 10.5, ink)
 	y := addressTop + 6.5
 	for _, line := range s.d.Buyer.Address(s.d.Seller.Country) {
-		s.at(left, y, 85, 5, line, "L")
-		y += 5
+		y = s.wrap(left, y, 85, 5, line)
 	}
 	if s.d.Buyer.Called() == "" { // an account's address is all we know
-		s.at(left, y, 85, 5, s.d.Buyer.Email, "L")
+		y = s.wrap(left, y, 85, 5, s.d.Buyer.Email)
 	}
+	s.below = max(s.below, y)
 }
 
 // facts are the numbers and days beside the address.
@@ -167,9 +183,9 @@ func (s *sheet) facts() {
 		s.font("", 7.5, grey)
 		s.at(factsColumn, y, 70, 3.6, fact[0], "L")
 		s.font("", 9.5, ink)
-		s.at(factsColumn, y+3.4, 70, 4.6, fact[1], "L")
-		y += 9
+		y = s.wrap(factsColumn, y+3.4, 70, 4.6, fact[1]) + 1
 	}
+	s.below = max(s.below, y)
 }
 
 func (s *sheet) corrected() string {
@@ -180,7 +196,7 @@ func (s *sheet) corrected() string {
 }
 
 func (s *sheet) dueDay() string {
-	if s.d.Kind == billing.KindCreditNote || s.d.Gross.Cents <= 0 {
+	if !s.owed() {
 		return ""
 	}
 	return s.w.day(s.d.Due)
@@ -194,10 +210,16 @@ func (s *sheet) period() string {
 	return s.w.span(s.d.Start, s.d.End)
 }
 
+// owed reports whether the document asks for money.
+func (s *sheet) owed() bool {
+	return s.d.Kind == billing.KindInvoice && s.d.Gross.Cents > 0 && !s.d.Settled()
+}
+
 func (s *sheet) title() {
+	y := max(titleTop+12, s.below+10)
 	s.font("B", 15, ink)
-	s.at(left, titleTop+12, width, 7, s.w.title+" "+s.d.Number, "L")
-	s.SetY(titleTop + 24)
+	s.at(left, y, width, 7, s.w.title+" "+s.d.Number, "L")
+	s.SetY(y + 12)
 }
 
 // foot is who we are, below every page.

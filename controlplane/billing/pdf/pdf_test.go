@@ -174,13 +174,53 @@ func TestTheSameDocumentIsTheSameBytes(t *testing.T) {
 	}
 }
 
+// What was paid for before asks for no money again: neither in words, nor with a day, nor with a code.
+func TestAPaidOrderAsksForNoMoney(t *testing.T) {
+	t.Parallel()
+	for language, thanks := range map[string]string{"de": "Der Betrag ist bereits bezahlt. Vielen Dank!", "en": "This amount has already been paid. Thank you!"} {
+		d := document(1)
+		d.Language, d.Status, d.Paid, d.PaidAt = language, billing.InvoicePaid, d.Gross, d.Issued
+		got := text(t, printed(t, d))
+		contains(t, got, thanks)
+		for _, asks := range []string{"überweisen", "transfer", "Zahlbar bis", "Due by", "Verwendungszweck", "Reference", "scan"} {
+			if strings.Contains(got, asks) {
+				t.Errorf("%s: it says %q:\n%s", language, asks, got)
+			}
+		}
+		// One that was paid later still is as it was issued.
+		d.PaidAt = day(9)
+		if got := text(t, printed(t, d)); strings.Contains(got, thanks) {
+			t.Errorf("%s: it says that it was paid when it was issued", language)
+		}
+	}
+}
+
+// The law asks for the whole name (§14 (4) no. 1 UStG), and a server's for what was sold (no. 5): whatever their length.
+func TestLongNamesAreWhole(t *testing.T) {
+	t.Parallel()
+	d := document(30)
+	d.Seller.Company = "Gesellschaft für den Betrieb freier Nachrichtenserver in Norddeutschland und an der Küste mbH & Co. KG"
+	d.Buyer = billing.Party{
+		Company: "Donaudampfschifffahrtsgesellschaftskapitänswitwenversicherungsverein auf Gegenseitigkeit in Regensburg",
+		Name:    "Dr. Anna-Katharina Freifrau von und zu Musterhausen-Oberndorf, Abteilung Beschaffung und Einkauf", Street: "Straße des Gedenkens an die erste Dampfschifffahrt von Wien nach Budapest im Jahre 1830 Nr. 117 b",
+		Postcode: "93047", City: "Regensburg an der Donau in der Oberpfalz", Country: "AT", VATID: "ATU12345678",
+	}
+	d.ServerName = "gesellschaft-zur-foerderung-der-verstaendigung.arbeitsgruppe-nachrichten.verwaltung.landkreis-musterhausen.example"
+	got := strings.Join(strings.Fields(text(t, printed(t, d))), "")
+	for _, whole := range []string{d.Seller.Company, d.Buyer.Company, d.Buyer.Name, d.Buyer.Street, d.Buyer.City, string(d.ServerName)} {
+		if !strings.Contains(got, strings.Join(strings.Fields(whole), "")) {
+			t.Errorf("%q is cut in\n%s", whole, got)
+		}
+	}
+}
+
 // Nothing a customer types breaks the page.
 func TestStrangeNames(t *testing.T) {
 	t.Parallel()
 	d := document(1)
 	d.Buyer = billing.Party{Company: strings.Repeat("W", 200), Street: "a\nb\x00)\\(", City: "🦜 ẞ", Country: "DE"}
 	d.ServerName = tenant.Domain(strings.Repeat("x", 200) + ".example")
-	contains(t, text(t, printed(t, d)), "WWW…")
+	contains(t, text(t, printed(t, d)), "WWWWW")
 	d.Buyer = billing.Party{Email: "anna@example.org"}
 	d.Seller = billing.Party{}
 	contains(t, text(t, printed(t, d)), "anna@example.org")

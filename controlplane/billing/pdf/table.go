@@ -139,7 +139,7 @@ func (s *sheet) paragraph(text string) {
 
 // payment says how to pay, in words and as the code that banking apps read.
 func (s *sheet) payment() {
-	if s.d.Kind == billing.KindCreditNote || s.d.Gross.Cents <= 0 {
+	if !s.owed() {
 		s.room(12)
 		s.paragraph(s.w.paidAll)
 		return
