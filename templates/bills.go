@@ -134,6 +134,13 @@ func vatIDField(l Locale) field {
 	return field{Name: "vat_id", Label: l.T("party.vat_id"), MaxLength: "40", Optional: true, Help: l.T("party.vat_id.help")}
 }
 
+func billTitle(l Locale, b Bill) string {
+	if b.State == BillCredit {
+		return l.T("bill.title.credit", "Number", b.Number)
+	}
+	return l.T("bill.title", "Number", b.Number)
+}
+
 func billURL(b Bill) string { return string(link("/servers/", b.ServerID, "/bills/", b.ID)) }
 
 // Cents writes an amount as a form wants it: "12,50" or "12.50".

@@ -31,18 +31,17 @@ type MailPasswordChanged struct {
 	ForgotURL string
 }
 
-// MailOrder is the order confirmation with its invoice, and the receipt of the payment.
+// MailOrder confirms an order and says how to pay it, or confirms a payment that a provider took.
 type MailOrder struct {
-	ServerName    string
-	PlanName      string
-	InvoiceNumber string
-	Price         Price
-	Recipient     string
-	IBAN, BIC     string
-	Reference     string
-	OrderURL      string
-	// Paid is set where nothing is left to pay: trial mode, or the receipt.
-	Paid bool
+	ServerName string
+	PlanName   string
+	Number     string // of the order
+	Price      Price
+	Recipient  string
+	IBAN, BIC  string
+	Reference  string
+	OrderURL   string
+	Outside    bool // a provider takes the money, and writes the bill
 }
 
 // MailServer is about one server.
@@ -83,27 +82,30 @@ type MailQuota struct {
 
 // MailBill is about one bill: that it was issued, paid, or taken back.
 type MailBill struct {
-	Which      string // "issued", "paid", "void"
+	Which      string // "issued", "receipt", "paid", "void"
 	Number     string
 	Other      string // number of the invoice that is taken back
 	ServerName string
 	Amount     int64
 	Currency   string
 	Due        time.Time
-	Open       bool // money is awaited
+	Left       int64 // of Amount, that is awaited
 	Recipient  string
 	IBAN, BIC  string
 	URL        string
+	ServerURL  string
 }
 
 // MailDunning tells of a stage of dunning.
 type MailDunning struct {
 	Stage      string
-	Number     string
+	Number     string // of the oldest bill
+	Bills      int    // that are open
 	ServerName string
-	Amount     int64
+	Amount     int64 // of all that are open
 	Currency   string
 	Due        time.Time
 	DeleteAt   time.Time
+	GraceDays  int // until the data is gone, once deletion has begun
 	URL        string
 }

@@ -12,11 +12,18 @@ func BillMail(l Locale, vm MailBill) (Mail, error) {
 		m.Subject = l.T("mail.invoice.issued.subject", "Number", vm.Number)
 		m.Lines = []string{l.T("mail.invoice.issued.text", "Number", vm.Number, "Name", vm.ServerName)}
 		m.Lead = l.T("mail.invoice.issued.settled")
-		if vm.Open {
+		if vm.Left > 0 {
 			m.Lead = l.T("mail.invoice.issued.pay", "When", l.Date(vm.Due))
+			if vm.Left != vm.Amount { // some of it came before
+				m.Facts = append(m.Facts, mailFact{l.T("bill.left"), l.Money(vm.Left, vm.Currency)})
+			}
 			m.Facts = append(m.Facts, mailFact{l.T("mail.invoice.due"), l.Date(vm.Due)})
 			m.Facts = append(m.Facts, transferFacts(l, MailOrder{Recipient: vm.Recipient, IBAN: vm.IBAN, BIC: vm.BIC, Reference: vm.Number})...)
 		}
+	case "receipt":
+		m.Subject = l.T("mail.invoice.receipt.subject", "Name", vm.ServerName)
+		m.Lines = []string{l.T("mail.invoice.receipt.text", "Number", vm.Number, "Name", vm.ServerName)}
+		m.Lead, m.Button, m.URL = l.T("mail.invoice.receipt.next"), l.T("payment.paid.next"), vm.ServerURL
 	case "paid":
 		m.Subject = l.T("mail.invoice.paid.subject", "Number", vm.Number)
 		m.Lines = []string{l.T("mail.invoice.paid.text", "Number", vm.Number)}
@@ -31,7 +38,7 @@ func BillMail(l Locale, vm MailBill) (Mail, error) {
 
 // DunningMail tells of a stage of dunning; the oldest bill is attached.
 func DunningMail(l Locale, vm MailDunning) (Mail, error) {
-	args := []any{"Number", vm.Number, "Name", vm.ServerName, "When", l.Date(vm.DeleteAt)}
+	args := []any{"Number", vm.Number, "Name", vm.ServerName, "When", l.Date(vm.DeleteAt), "Days", vm.GraceDays}
 	var subject, text string
 	switch vm.Stage {
 	case "overdue":
@@ -47,9 +54,13 @@ func DunningMail(l Locale, vm MailDunning) (Mail, error) {
 	default:
 		return Mail{}, fmt.Errorf("no words for stage %s", vm.Stage)
 	}
+	which := mailFact{l.T("payment.invoice"), vm.Number}
+	if vm.Bills > 1 { // the amount is that of all of them
+		which = mailFact{l.T("mail.dunning.bills"), l.Number(int64(vm.Bills))}
+	}
 	return letter{
 		Subject: subject, Lines: []string{text},
-		Facts:  []mailFact{{l.T("payment.invoice"), vm.Number}, {l.T("bill.left"), l.Money(vm.Amount, vm.Currency)}, {l.T("mail.dunning.since"), l.Date(vm.Due)}},
+		Facts:  []mailFact{which, {l.T("bill.left"), l.Money(vm.Amount, vm.Currency)}, {l.T("mail.dunning.since"), l.Date(vm.Due)}},
 		Button: l.T("mail.dunning.button"), URL: vm.URL,
 	}.mail(l)
 }

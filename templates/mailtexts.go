@@ -45,7 +45,7 @@ func PasswordChangedMail(l Locale, vm MailPasswordChanged) (Mail, error) {
 	}.mail(l)
 }
 
-// OrderReceivedMail confirms an order and carries the invoice.
+// OrderReceivedMail confirms an order and says how to pay it.
 func OrderReceivedMail(l Locale, vm MailOrder) (Mail, error) {
 	m := letter{
 		Subject: l.T("mail.order_received.subject", "Name", vm.ServerName),
@@ -53,10 +53,12 @@ func OrderReceivedMail(l Locale, vm MailOrder) (Mail, error) {
 		Facts:   orderMailFacts(l, vm),
 		Button:  l.T("mail.order_received.button"), URL: vm.OrderURL,
 	}
-	if !vm.Paid {
-		m.Lead = l.T("mail.order_received.pay")
-		m.Facts = append(m.Facts, transferFacts(l, vm)...)
+	if vm.Outside {
+		m.Lead, m.Button = l.T("mail.order_received.outside"), l.T("mail.order_received.outside.button")
+		return m.mail(l)
 	}
+	m.Lead = l.T("mail.order_received.pay")
+	m.Facts = append(m.Facts, transferFacts(l, vm)...)
 	return m.mail(l)
 }
 
@@ -76,19 +78,24 @@ func transferFacts(l Locale, vm MailOrder) []mailFact {
 	return facts
 }
 
-// PaymentReceivedMail confirms a payment.
+// PaymentReceivedMail confirms a payment for which there is no invoice of our own.
 func PaymentReceivedMail(l Locale, vm MailOrder) (Mail, error) {
-	return letter{
+	m := letter{
 		Subject: l.T("mail.payment_received.subject", "Name", vm.ServerName),
 		Lines:   []string{l.T("mail.payment_received.text", "Name", vm.ServerName)},
 		Facts:   orderMailFacts(l, vm),
+		Lead:    l.T("mail.invoice.receipt.next"),
 		Button:  l.T("payment.paid.next"), URL: vm.OrderURL,
-	}.mail(l)
+	}
+	if vm.Outside {
+		m.Lead = l.T("mail.payment_received.bill")
+	}
+	return m.mail(l)
 }
 
 func orderMailFacts(l Locale, vm MailOrder) []mailFact {
 	return []mailFact{
-		{l.T("payment.invoice"), vm.InvoiceNumber},
+		{l.T("payment.order"), vm.Number},
 		{l.T("plan.word"), vm.PlanName},
 		{l.T("price.net"), l.Money(vm.Price.Net, vm.Price.Currency)},
 		{vatLabel(l, vm.Price), l.Money(vm.Price.VAT, vm.Price.Currency)},

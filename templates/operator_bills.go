@@ -43,6 +43,7 @@ type Dunning struct {
 	Known       bool // somebody pays for this server, or should
 	Stage       string
 	Since       time.Time
+	Bills       int // that are open
 	Amount      int64
 	Currency    string
 	Due         time.Time

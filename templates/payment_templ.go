@@ -482,7 +482,7 @@ func transfer(l Locale, vm OrderPayment) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = factRow(l.T("payment.invoice")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var23), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = factRow(l.T("payment.order")).Render(templ.WithChildren(ctx, templ_7745c5c3_Var23), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -140,11 +140,19 @@ func owedView(o controlplane.Owed, server controlplane.Server) *templates.Owed {
 		Stage: string(o.Stage), Amount: o.Amount.Cents, Currency: o.Amount.Currency, Due: o.Due, DeleteAt: o.DeleteAt, PausedUntil: o.PausedUntil,
 	}
 	if server.Role.May(controlplane.ManageBilling) {
-		if view.PayURL = o.URL; o.URL == "" {
-			view.PayURL = billPath(server.ID, o.Invoice)
+		if view.PayURL = o.URL; o.URL == "" || o.Bills > 1 {
+			view.PayURL = owedPath(server.ID, o)
 		}
 	}
 	return view
+}
+
+// owedPath is where what is owed is paid: the bill, or the list of them.
+func owedPath(id tenant.ID, o controlplane.Owed) string {
+	if o.Bills > 1 {
+		return serverPath(id) + "/bills"
+	}
+	return billPath(id, o.Invoice)
 }
 
 func billPath(id tenant.ID, bill string) string { return serverPath(id) + "/bills/" + bill }

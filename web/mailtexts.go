@@ -122,7 +122,9 @@ func (m MailTexts) server(c controlplane.ServerMail, l *i18n.Locale) (templates.
 	case controlplane.MailOrderReceived:
 		return templates.OrderReceivedMail(l, m.order(l, c))
 	case controlplane.MailPaymentReceived:
-		return templates.PaymentReceivedMail(l, m.order(l, c))
+		order := m.order(l, c)
+		order.OrderURL = about.ServerURL
+		return templates.PaymentReceivedMail(l, order)
 	default:
 		return templates.Mail{}, fmt.Errorf("no words for %s", c.Which)
 	}
@@ -143,9 +145,9 @@ func (m MailTexts) quota(w controlplane.QuotaWarning, server controlplane.Server
 func (m MailTexts) order(l templates.Locale, c controlplane.ServerMail) templates.MailOrder {
 	number, payee := invoiceNumber(c.Order), m.Payee.of(c.Order.Seller)
 	return templates.MailOrder{
-		ServerName: string(c.Server.ServerName), PlanName: c.Order.Plan.Name.In(l.Code()), InvoiceNumber: number,
+		ServerName: string(c.Server.ServerName), PlanName: c.Order.Plan.Name.In(l.Code()), Number: number,
 		Price:     orderPrice(c.Order),
 		Recipient: payee.Name, IBAN: payee.IBAN, BIC: payee.BIC, Reference: number,
-		OrderURL: m.PublicURL + paymentPath(c.Server.ID),
+		OrderURL: m.PublicURL + paymentPath(c.Server.ID), Outside: c.Order.CheckoutURL != "",
 	}
 }

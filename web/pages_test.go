@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hafen/controlplane"
+	"hafen/controlplane/billing"
 	"hafen/templates/i18n"
 	"hafen/tenant"
 )
@@ -212,5 +213,56 @@ func TestMailTexts(t *testing.T) {
 		}}
 		want := "werft.hafen.test"
 		check(content, want)
+	}
+}
+
+// Who pays on a provider's page is not told of an account to transfer to; who transfers is.
+func TestTheMailOfAnOrderSaysHowItIsPaid(t *testing.T) {
+	t.Parallel()
+	texts := MailTexts{PublicURL: "https://hafen.test", Payee: Payee{Name: "Hafen GmbH", IBAN: "DE89 3704 0044 0532 0130 00"}}
+	order := controlplane.OrderView{Number: 7, Status: "open", Plan: tenant.Plan{Name: tenant.Text{EN: "Basic"}, VATRate: 19}}
+	order.Net, order.VAT = tenant.Money{Cents: 400, Currency: "EUR"}, tenant.Money{Cents: 76, Currency: "EUR"}
+	for _, language := range i18n.Languages {
+		l := i18n.For(language)
+		for checkout, transfer := range map[string]bool{"": true, "https://checkout.stripe.test/1": false} {
+			order.CheckoutURL = checkout
+			mail, err := texts.Render(controlplane.ServerMail{Which: controlplane.MailOrderReceived, Server: controlplane.Server{ServerName: "werft.hafen.test"}, Order: order}, language)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(mail.Text, "DE89") != transfer || strings.Contains(mail.Text, l.T("mail.order_received.outside")) == transfer || !strings.Contains(mail.Text, l.T("payment.order")+": 7") {
+				t.Errorf("with checkout at %q in %s:\n%s", checkout, language, mail.Text)
+			}
+		}
+	}
+}
+
+// The receipt of an order is one mail: it says that it is paid, and leads to the server. What is missing of one is asked for, and
+// not all of it.
+func TestTheMailOfAnInvoiceAsksForWhatIsOpen(t *testing.T) {
+	t.Parallel()
+	texts := MailTexts{PublicURL: "https://hafen.test"}
+	d := billing.Document{Invoice: billing.Invoice{Number: "2026-000007", Status: billing.InvoiceOpen}, Kind: billing.KindInvoice, Tenant: "t1", ServerName: "werft.hafen.test"}
+	d.Seller = billing.Party{Company: "Hafen GmbH", IBAN: "DE89370400440532013000"}
+	d.Gross, d.Paid = tenant.Money{Cents: 476, Currency: "EUR"}, tenant.Money{Cents: 400, Currency: "EUR"}
+	render := func(which controlplane.InvoiceMail) string {
+		mail, err := texts.Render(controlplane.InvoiceLetter{Which: which, Invoice: d}, "de")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return mail.Text
+	}
+	if got := render(controlplane.MailInvoiceIssued); !strings.Contains(got, "Noch offen: 0,76") || !strings.Contains(got, "DE89") {
+		t.Errorf("of one that is paid in part:\n%s", got)
+	}
+	d.Status, d.Paid = billing.InvoicePaid, d.Gross
+	got := render(controlplane.MailInvoiceReceipt)
+	for _, want := range []string{"2026-000007", "werft.hafen.test", "bezahlt", "https://hafen.test/servers/t1\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "DE89") || strings.Contains(got, "überweisen") {
+		t.Errorf("a receipt asks for money:\n%s", got)
 	}
 }

@@ -118,6 +118,16 @@ func (l *Locale) Date(t time.Time) string {
 	return t.In(l.zone).Format("2 Jan 2006")
 }
 
+// Span writes a period from its first day to its last: the next one begins at the moment it ends.
+func (l *Locale) Span(from, until time.Time) string {
+	until = until.In(l.zone).AddDate(0, 0, -1)
+	first, last := l.Date(from), l.Date(until)
+	if first == last || until.Before(from) {
+		return first
+	}
+	return first + " – " + last
+}
+
 // DateTime writes day and minute with the zone: "22.11.2026, 05:24 Uhr" or "22 Nov 2026, 05:24 CET".
 func (l *Locale) DateTime(t time.Time) string {
 	if l.code == "de" {

@@ -48,3 +48,24 @@ func TestFormats(t *testing.T) {
 		}
 	}
 }
+
+func TestSpan(t *testing.T) {
+	t.Parallel()
+	at := func(text string) time.Time {
+		moment, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return moment
+	}
+	for _, test := range []struct{ from, until, want string }{
+		{"2026-10-01T00:30:00+02:00", "2026-11-01T00:30:00+01:00", "01.10.2026 – 31.10.2026"},
+		{"2027-02-28T00:30:00+01:00", "2027-03-30T00:30:00+02:00", "28.02.2027 – 29.03.2027"}, // a day less is 23 hours less
+		{"2026-11-15T10:00:00+01:00", "2026-11-16T10:00:00+01:00", "15.11.2026"},
+		{"2026-11-15T10:00:00+01:00", "2026-11-15T11:00:00+01:00", "15.11.2026"},
+	} {
+		if got := For("de").Span(at(test.from), at(test.until)); got != test.want {
+			t.Errorf("%s to %s: %q, want %q", test.from, test.until, got, test.want)
+		}
+	}
+}

@@ -24,9 +24,11 @@ func mails(l *i18n.Locale) []sampleMail {
 		Email: "anna@werft.example", URL: "https://hafen.example/verify?token=Zr8mQ4vX1pYk0sJc9bTn", Expires: now.Add(24 * time.Hour),
 	}
 	order := templates.MailOrder{
-		ServerName: "werft.example", PlanName: "Advanced", InvoiceNumber: "2026-000417", Price: price(600), Recipient: "Werft Hosting GmbH",
-		IBAN: "DE02 1203 0000 0000 2020 51", BIC: "BYLADEM1001", Reference: "2026-000417", OrderURL: "https://hafen.example/servers/t7k2m9/payment",
+		ServerName: "werft.example", PlanName: "Advanced", Number: "417", Price: price(600), Recipient: "Werft Hosting GmbH",
+		IBAN: "DE02 1203 0000 0000 2020 51", BIC: "BYLADEM1001", Reference: "417", OrderURL: "https://hafen.example/servers/t7k2m9/payment",
 	}
+	online := order
+	online.Outside = true
 	server := templates.MailServer{
 		ServerName: "werft.example", ServerURL: "https://hafen.example/servers/t7k2m9", AdminID: "@anna:werft.example", DeleteAt: now.AddDate(0, 0, 14),
 	}
@@ -46,7 +48,8 @@ func mails(l *i18n.Locale) []sampleMail {
 			Email: account.Email, LoginURL: "https://hafen.example/login", ForgotURL: "https://hafen.example/password/forgot",
 		}))},
 		{"order-received", must(templates.OrderReceivedMail(l, order))},
-		{"payment-received", must(templates.PaymentReceivedMail(l, order))},
+		{"order-received-online", must(templates.OrderReceivedMail(l, online))},
+		{"payment-received", must(templates.PaymentReceivedMail(l, online))},
 		{"server-ready", must(templates.ServerReadyMail(l, server))},
 		{"domain-problem", must(templates.DomainProblemMail(l, problem))},
 		{"server-suspended", must(templates.ServerSuspendedMail(l, suspended))},
@@ -61,6 +64,7 @@ func mails(l *i18n.Locale) []sampleMail {
 			MailLink: account, Name: "Werft Nordstrand", MatrixID: "@ida:werft.example", New: true,
 		}))},
 		{"invoice-issued", must(templates.BillMail(l, mailBill("issued")))},
+		{"invoice-receipt", must(templates.BillMail(l, mailBill("receipt")))},
 		{"invoice-paid", must(templates.BillMail(l, mailBill("paid")))},
 		{"invoice-void", must(templates.BillMail(l, mailBill("void")))},
 		{"server-deleted", must(templates.ServerDeletedMail(l, server))},
@@ -78,10 +82,14 @@ func mails(l *i18n.Locale) []sampleMail {
 }
 
 func mailBill(which string) templates.MailBill {
+	left := int64(0)
+	if which == "issued" {
+		left = 714
+	}
 	return templates.MailBill{
 		Which: which, Number: "2026-000417", Other: "2026-000416", ServerName: "werft.example", Amount: 714, Currency: "EUR", Due: now.AddDate(0, 0, 14),
-		Open: which == "issued", Recipient: "Werft Hosting GmbH", IBAN: "DE02 1203 0000 0000 2020 51", BIC: "BYLADEM1001",
-		URL: "https://hafen.example/servers/t7k2m9/bills/b1",
+		Left: left, Recipient: "Werft Hosting GmbH", IBAN: "DE02 1203 0000 0000 2020 51", BIC: "BYLADEM1001",
+		URL: "https://hafen.example/servers/t7k2m9/bills/b1", ServerURL: "https://hafen.example/servers/t7k2m9",
 	}
 }
 
@@ -90,7 +98,7 @@ func dunningMails(l *i18n.Locale) []sampleMail {
 	var list []sampleMail
 	for _, stage := range []string{"overdue", "restricted", "suspended", "announced", "deleted"} {
 		list = append(list, sampleMail{"dunning-" + stage, must(templates.DunningMail(l, templates.MailDunning{
-			Stage: stage, Number: "2026-000417", ServerName: "werft.example", Amount: 714, Currency: "EUR", Due: now.AddDate(0, 0, -12),
+			Stage: stage, Number: "2026-000417", Bills: 1, GraceDays: 14, ServerName: "werft.example", Amount: 714, Currency: "EUR", Due: now.AddDate(0, 0, -12),
 			DeleteAt: now.AddDate(0, 0, 48), URL: "https://hafen.example/servers/t7k2m9/bills/b1",
 		}))})
 	}
