@@ -41,7 +41,7 @@ func runMock() (url string, stop func()) {
 	if said, err := build.CombinedOutput(); err != nil {
 		panic("build stripe-mock: " + err.Error() + ": " + string(said))
 	}
-	server := exec.Command(program, "-http-addr", "127.0.0.1:0")
+	server := exec.Command(program, "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0") // it has a fixed port for what is not named
 	out, err := server.StdoutPipe()
 	if err != nil {
 		panic(err)
