@@ -66,10 +66,15 @@ const (
 
 // Change is what shall be paid from now on, or from the next period.
 type Change struct {
-	Items []Item
-	At    time.Time // the moment proration is reckoned from: the same in the preview and in the change
-	Key   string    // makes asking again harmless (Stripe: Idempotency-Key)
+	Items  []Item
+	Period tenant.Period // of the items; only Book is asked for another than the subscription's
+	At     time.Time     // the moment proration is reckoned from: the same in the preview and in the change
+	Key    string        // makes asking again harmless (Stripe: Idempotency-Key)
 }
+
+// TurnBefore is how long before a period's end a provider outside, which bills by its own clock, is told for the last time what
+// the next one is for.
+const TurnBefore = time.Hour
 
 // Line is one line of a bill.
 type Line struct {
@@ -165,6 +170,7 @@ type Outside struct {
 	State                State
 	Start, End           time.Time
 	Items                []Item // Ref and Quantity: what the money is taken for
+	Next                 []Item // what the next period will be billed for, as things stand
 	Cancelled            bool   // ends with the period
 	Invoices             []Invoice
 	Disputed             bool
@@ -183,7 +189,8 @@ type Provider interface {
 	Preview(ctx context.Context, s Subscription, c Change) (Bill, error)
 	// Change makes the provider take money for other items: at once with proration. Terms says whether they are paid for.
 	Change(ctx context.Context, s Subscription, c Change) (Terms, error)
-	// Book sets what the next period is billed for, without proration; and whether there is one.
+	// Book sets what the next period is billed for, without proration; and whether there is one. It is called again within
+	// TurnBefore of the period's end when the next one is of another length.
 	Book(ctx context.Context, s Subscription, c Change, cancel bool) error
 	// Look asks what there is. ErrNotOurs when the provider has nothing outside.
 	Look(ctx context.Context, s Subscription) (Outside, error)

@@ -138,6 +138,16 @@ func (f form) merge(into object) object {
 	return into
 }
 
+// metadataLimits are Stripe's (https://docs.stripe.com/api/metadata).
+func metadataLimits(f form) *Error {
+	for key, value := range f.form("metadata") {
+		if text, _ := value.(string); len(key) > 40 || len(text) > 500 {
+			return invalid("metadata", "Metadata keys can have up to 40 characters and their values up to 500: "+key)
+		}
+	}
+	return nil
+}
+
 // only refuses parameters that the endpoint has not.
 func (f form) only(known ...string) *Error {
 	for _, key := range slices.Sorted(maps.Keys(f)) {

@@ -24,11 +24,7 @@ func percent(amount int64, rate float64) int64 { return share(amount, int64(rate
 
 // line is a bill's line before its tax.
 func (s *Server) line(subscription, item object, amount, from, until int64, proration bool) object {
-	own := item.strs("tax_rates")
-	rates := own
-	if len(rates) == 0 {
-		rates = subscription.strs("default_tax_rates")
-	}
+	own, rates := item.strs("tax_rates"), ratesOf(subscription, item)
 	price := item.obj("price")
 	product := s.objects[price.str("product")]
 	text := fmt.Sprintf("%d × %s", item.num("quantity"), product.str("name"))
@@ -44,6 +40,14 @@ func (s *Server) line(subscription, item object, amount, from, until int64, pror
 		"period": object{"start": from, "end": until}, "subscription": subscription.str("id"), "subscription_item": item.str("id"),
 		"type": "subscription", "tax_rates": s.rates(own), "_rates": s.rates(rates), "tax_amounts": []any{}, "discount_amounts": []any{}, "metadata": object{},
 	}
+}
+
+// ratesOf are an item's tax rates: its own, or its subscription's.
+func ratesOf(subscription, item object) []any {
+	if own := item.strs("tax_rates"); len(own) > 0 {
+		return own
+	}
+	return subscription.strs("default_tax_rates")
 }
 
 func (s *Server) rates(ids []any) []any {

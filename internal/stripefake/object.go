@@ -25,6 +25,9 @@ func listOf(url string, rows []any) object {
 	return object{"object": "list", "data": rows, "has_more": false, "url": url}
 }
 
+// linesShown is how many lines an invoice has within itself; the rest is a list of its own.
+const linesShown = 10
+
 // clone copies an object as a client sees it.
 func clone(v any) any {
 	switch v := v.(type) {
@@ -34,6 +37,9 @@ func clone(v any) any {
 			if !strings.HasPrefix(key, "_") {
 				c[key] = clone(value)
 			}
+		}
+		if lines := c.obj("lines"); c.str("object") == "invoice" && len(lines.strs("data")) > linesShown {
+			lines["data"], lines["has_more"] = lines.strs("data")[:linesShown], true
 		}
 		return c
 	case []any:

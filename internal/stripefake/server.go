@@ -154,6 +154,9 @@ func (s *Server) Fail(method, path string, how ...Failure) {
 	}
 }
 
+// Heal forgets the failures that have not come yet.
+func (s *Server) Heal() { s.mu.Lock(); s.failures = nil; s.mu.Unlock() }
+
 // planned takes the failure planned for a request. The lock is held.
 func (s *Server) planned(r *http.Request) Failure {
 	for i, f := range s.failures {

@@ -2,6 +2,7 @@ package stripefake_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -402,4 +403,57 @@ func TestRefundsAndDisputes(t *testing.T) {
 	c.s.Dispute(sub.str("latest_invoice.id"))
 	c.want("disputed", c.must("GET", "charges/"+charge).at("disputed"), true)
 	c.want("told", len(c.s.Events("charge.refunded", "charge.dispute.created")), 2)
+}
+
+// TestOtherInterval: https://docs.stripe.com/api/subscriptions/update, "Switching prices does not normally change the billing date or
+// generate an immediate charge unless: The billing interval is changed".
+func TestOtherInterval(t *testing.T) {
+	c := newClient(t)
+	sub := c.sold(c.price("400"))
+	product := c.must("POST", "products", "name", "Yearly").str("id")
+	year := c.must("POST", "prices", "product", product, "currency", "eur", "unit_amount", "4000", "recurring[interval]", "year").str("id")
+	status, _, _ := c.call("POST", "subscriptions/"+sub.str("id"), "", "items[0][price]", year, "proration_behavior", "none")
+	c.want("both at once", status, 400)
+	c.s.Advance(24 * time.Hour)
+	changed := c.must("POST", "subscriptions/"+sub.str("id"), "items[0][id]", sub.str("items.data.0.id"), "items[0][price]", year,
+		"proration_behavior", "none", "expand[]", "latest_invoice")
+	c.want("billed at once", changed.num("latest_invoice.amount_paid"), 4000)
+	c.want("from now", changed.num("current_period_start"), int(c.s.Now().Unix()))
+	c.want("for a year", time.Unix(int64(changed.num("current_period_end")), 0).UTC().Format(time.DateOnly), "2029-02-02")
+}
+
+// TestTaxRatesOfItems: an item may have rates of its own, but no update that waits for its payment sets them.
+func TestTaxRatesOfItems(t *testing.T) {
+	c := newClient(t)
+	rate := c.must("POST", "tax_rates", "display_name", "USt.", "percentage", "7", "inclusive", "false").str("id")
+	sub, extra := c.sold(c.price("400")), c.price("100")
+	update := []string{"items[0][price]", extra, "items[0][tax_rates][0]", rate}
+	status, a, _ := c.call("POST", "subscriptions/"+sub.str("id"), "", append(update, "payment_behavior", "pending_if_incomplete", "proration_behavior", "always_invoice")...)
+	c.want("pending", status, 400)
+	c.want("param", a.str("error.param"), "items[tax_rates]")
+	c.must("POST", "subscriptions/"+sub.str("id"), append(update, "items[0][quantity]", "0", "proration_behavior", "none")...)
+	c.want("its own", c.s.Items(sub.str("id"))[1], stripefake.Item{Price: extra, Cents: 100, Percent: 7})
+	status, _, _ = c.call("POST", "subscriptions/"+sub.str("id"), "", update...)
+	c.want("the same price twice", status, 400)
+	c.s.Untax(sub.str("id"))
+	c.want("none", c.s.Items(sub.str("id"))[1].Percent, 0.0)
+}
+
+func TestLimits(t *testing.T) {
+	c := newClient(t)
+	sub := c.sold(c.price("400"))
+	status, _, _ := c.call("POST", "subscriptions/"+sub.str("id"), "", "metadata[a]", strings.Repeat("x", 501))
+	c.want("a long value", status, 400)
+	lines := []string{}
+	for n := range 12 {
+		lines = append(lines, fmt.Sprintf("line_items[%d][price]", n+1), c.price("10"), fmt.Sprintf("line_items[%d][quantity]", n+1), "1")
+	}
+	bill := c.sold(c.price("400"), lines...)
+	rows, _ := bill.at("latest_invoice.lines.data").([]any)
+	c.want("lines in a bill", len(rows), 10)
+	c.want("there are more", bill.at("latest_invoice.lines.has_more"), true)
+	c.want("of all", bill.num("latest_invoice.total"), 520)
+	c.s.Fail("GET", "/v1/customers", stripefake.Denied)
+	c.s.Heal()
+	c.must("GET", "customers")
 }

@@ -54,6 +54,39 @@ func (s *Server) newItem(subscription, price string, quantity int64, rates []str
 	}
 }
 
+// Item is one thing that a subscription sells.
+type Item struct {
+	Price    string
+	Cents    int64 // for one, net
+	Quantity int64
+	Percent  float64 // tax
+}
+
+// Items are what a subscription bills for in its next period.
+func (s *Server) Items(subscription string) []Item {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.objects[subscription]
+	var items []Item
+	for _, row := range o.rows("items") {
+		item := Item{Price: row.(object).obj("price").str("id"), Cents: row.(object).obj("price").num("unit_amount"), Quantity: row.(object).num("quantity")}
+		for _, rate := range s.rates(ratesOf(o, row.(object))) {
+			item.Percent, _ = rate.(object)["percentage"].(float64)
+		}
+		items = append(items, item)
+	}
+	return items
+}
+
+// Untax takes the tax rates of their own from a subscription's items, as somebody may in Stripe's dashboard.
+func (s *Server) Untax(subscription string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, row := range s.objects[subscription].rows("items") {
+		row.(object)["tax_rates"] = []any{}
+	}
+}
+
 // discount is a coupon in use from a moment on.
 func (s *Server) discount(coupon string, from time.Time) object {
 	c := s.objects[coupon]
@@ -130,6 +163,9 @@ func (s *Server) wanted(subscription object, changes []form) ([]any, *Error) {
 		if failed != nil || quantity < 0 {
 			return nil, invalid("items[quantity]", "Invalid quantity")
 		}
+		if failed := s.setRates(item, change); failed != nil {
+			return nil, failed
+		}
 		item["quantity"] = quantity
 		if i >= 0 {
 			rows[i] = item
@@ -140,7 +176,44 @@ func (s *Server) wanted(subscription object, changes []form) ([]any, *Error) {
 	if len(rows) == 0 || len(rows) > 20 {
 		return nil, invalid("items", "A subscription must have between 1 and 20 active items.")
 	}
-	return rows, nil
+	return rows, together(rows)
+}
+
+// together refuses items that cannot be of one subscription.
+func together(rows []any) *Error {
+	seen := map[string]bool{}
+	for _, row := range rows {
+		price := row.(object).obj("price")
+		if seen[price.str("id")] {
+			return invalid("items", "Cannot add multiple subscription items with the same plan: "+price.str("id"))
+		}
+		seen[price.str("id")] = true
+		if price.obj("recurring").str("interval") != interval(rows) {
+			return invalid("items", "Currently, all items of a subscription must have the same `recurring.interval`.")
+		}
+	}
+	return nil
+}
+
+// interval is how often items are billed.
+func interval(rows []any) string {
+	return rows[0].(object).obj("price").obj("recurring").str("interval")
+}
+
+// setRates gives an item tax rates of its own; an empty whole removes them.
+func (s *Server) setRates(item object, change form) *Error {
+	if !change.has("tax_rates") {
+		return nil
+	}
+	rates := []any{}
+	for _, rate := range change.texts("tax_rates") {
+		if _, failed := s.find("tax_rate", rate, "items[tax_rates]"); failed != nil {
+			return failed
+		}
+		rates = append(rates, rate)
+	}
+	item["tax_rates"] = rates
+	return nil
 }
 
 func copied(o object) object {
@@ -156,7 +229,7 @@ func (s *Server) updateSubscription(c *call) (object, *Error) {
 	if failed != nil {
 		return nil, failed
 	}
-	if failed := c.form.only("items", "proration_behavior", "proration_date", "payment_behavior", "cancel_at_period_end", "metadata", "off_session", "default_tax_rates"); failed != nil {
+	if failed := c.form.only("items", "proration_behavior", "proration_date", "payment_behavior", "cancel_at_period_end", "metadata", "off_session", "default_tax_rates", "billing_cycle_anchor"); failed != nil {
 		return nil, failed
 	}
 	if status := subscription.str("status"); status == "canceled" || status == "incomplete_expired" {
@@ -168,6 +241,14 @@ func (s *Server) updateSubscription(c *call) (object, *Error) {
 		if failed := c.form.only("items", "proration_behavior", "proration_date", "payment_behavior", "off_session"); failed != nil {
 			return nil, invalid(failed.Param, "When `payment_behavior` is set to `pending_if_incomplete`, you can only pass supported params.")
 		}
+		for _, item := range c.form.list("items") {
+			if failed := item.only("id", "price", "quantity", "deleted"); failed != nil {
+				return nil, invalid("items["+failed.Param+"]", "When `payment_behavior` is set to `pending_if_incomplete`, you can only pass supported params.")
+			}
+		}
+	}
+	if failed := metadataLimits(c.form); failed != nil {
+		return nil, failed
 	}
 	if c.form.has("metadata") {
 		subscription["metadata"] = c.form.merge(subscription.obj("metadata"))
@@ -203,7 +284,20 @@ func (s *Server) changeItems(c *call, subscription object, pending bool) *Error 
 		return invalid("proration_behavior", "Pending updates need an invoice: set proration_behavior to always_invoice.")
 	}
 	s.dropPending(subscription)
-	if behavior == "none" || subscription.str("status") == "trialing" {
+	turns := interval(rows) != interval(subscription.rows("items"))
+	if anchor := c.form.text("billing_cycle_anchor"); anchor == "now" && behavior == "none" {
+		turns = true
+	} else if anchor != "" {
+		return invalid("billing_cycle_anchor", "This fake resets the anchor without prorations only.")
+	}
+	if subscription.str("status") == "trialing" {
+		subscription["items"] = listOf("/v1/subscription_items", rows)
+		return nil
+	}
+	if turns {
+		return s.turn(subscription, rows, behavior)
+	}
+	if behavior == "none" {
 		subscription["items"] = listOf("/v1/subscription_items", rows)
 		return nil
 	}
@@ -226,6 +320,22 @@ func (s *Server) changeItems(c *call, subscription object, pending bool) *Error 
 		subscription["status"] = "past_due"
 		return nil
 	}
+}
+
+// turn begins a period of another length now, and asks for its money, as Stripe does whenever the interval changes
+// (https://docs.stripe.com/billing/subscriptions/change-price).
+func (s *Server) turn(subscription object, rows []any, behavior string) *Error {
+	if behavior != "none" {
+		return invalid("proration_behavior", "This fake changes the interval without prorations only.")
+	}
+	now := s.now.Unix()
+	subscription["items"] = listOf("/v1/subscription_items", rows)
+	subscription["billing_cycle_anchor"], subscription["current_period_start"] = now, now
+	subscription["current_period_end"] = s.periodEnd(subscription, now)
+	invoice := s.bill(subscription, s.periodLines(subscription, now, subscription.num("current_period_end")), "subscription_update")
+	s.finalize(invoice)
+	s.collect(invoice)
+	return nil
 }
 
 func (s *Server) prorationDate(subscription object, f form) (int64, *Error) {

@@ -38,6 +38,9 @@ func (p *Provider) Preview(ctx context.Context, s billing.Subscription, c billin
 	if err != nil {
 		return nothing, err
 	}
+	if overtaken(now, c) {
+		return nothing, errOvertaken
+	}
 	if booked(now) != nil {
 		return billing.Prorate(s, c), nil
 	}
@@ -58,14 +61,14 @@ func (p *Provider) Preview(ctx context.Context, s billing.Subscription, c billin
 	if err != nil {
 		return nothing, err
 	}
-	at := bill.Lines[:0:0]
+	var at []billing.Line
 	for i, line := range answer.Lines.Data {
 		if line.Proration {
 			at = append(at, bill.Lines[i])
 		}
 	}
-	if len(at) == len(bill.Lines) {
-		return bill, nil
+	if len(at) == len(answer.Lines.Data) {
+		return bill, nil // with what is beyond the lines that Stripe lists
 	}
 	// The next period's lines came along.
 	return billing.Sum(nothing.Net.Currency, at), nil
@@ -168,13 +171,13 @@ func (p *Provider) Look(ctx context.Context, s billing.Subscription) (billing.Ou
 func outline(now *stripe.Subscription) billing.Outside {
 	out := billing.Outside{
 		ExternalID: now.ID, State: state(now.Status), Start: unix(now.CurrentPeriodStart), End: unix(now.CurrentPeriodEnd),
-		Items: itemsOf(now.Items.Data), Cancelled: now.CancelAtPeriodEnd,
+		Next: itemsOf(now.Items.Data), Cancelled: now.CancelAtPeriodEnd,
 	}
 	if now.Customer != nil {
 		out.Customer = now.Customer.ID
 	}
-	if paid := booked(now); paid != nil {
-		out.Items = paid
+	if out.Items = booked(now); out.Items == nil {
+		out.Items = out.Next
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	stripe "github.com/stripe/stripe-go/v76"
 	"github.com/stripe/stripe-go/v76/subscription"
@@ -73,6 +74,9 @@ func live(s *stripe.Subscription) bool {
 func itemsOf(rows []*stripe.SubscriptionItem) []billing.Item {
 	items := make([]billing.Item, 0, len(rows))
 	for _, row := range rows {
+		if row.Quantity == 0 {
+			continue // only its tax rate was set, see taxed
+		}
 		items = append(items, billing.Item{
 			Kind: billing.LineKind(row.Price.Metadata[metaKind]), Ref: row.Price.Metadata[metaRef], Quantity: int(row.Quantity),
 			Unit: tenant.Money{Cents: row.Price.UnitAmount, Currency: upper(row.Price.Currency)},
@@ -98,9 +102,14 @@ func fingerprint(items []billing.Item) []string {
 }
 
 // changes turns wanted items into changes of a subscription's: a plan's item stays the plan's, an add-on's the add-on's, so that
-// Stripe prorates one against the other.
+// Stripe prorates one against the other. What is taxed otherwise than Stripe would by itself says so; a row that is taxed otherwise
+// than what follows it goes and another comes, for what is given back is taxed as it was.
 func (p *Provider) changes(ctx context.Context, s *stripe.Subscription, period tenant.Period, wanted []billing.Item) ([]*stripe.SubscriptionItemsParams, error) {
 	left := slices.Clone(s.Items.Data)
+	usual, rates, err := p.taxes(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	var changes []*stripe.SubscriptionItemsParams
 	for _, item := range wanted {
 		if item.Quantity == 0 {
@@ -111,14 +120,27 @@ func (p *Provider) changes(ctx context.Context, s *stripe.Subscription, period t
 			return nil, err
 		}
 		change := &stripe.SubscriptionItemsParams{Price: stripe.String(id), Quantity: stripe.Int64(int64(item.Quantity))}
-		at := slices.IndexFunc(left, func(row *stripe.SubscriptionItem) bool { return replaces(item, row) })
+		has := usual
+		at := slices.IndexFunc(left, func(row *stripe.SubscriptionItem) bool { return row.Price.ID == id })
+		if at < 0 {
+			at = slices.IndexFunc(left, func(row *stripe.SubscriptionItem) bool {
+				return replaces(item, row) && rates[row.ID] == item.VATRate
+			})
+		}
 		if at >= 0 {
 			row := left[at]
 			left = slices.Delete(left, at, at+1)
-			if row.Price.ID == id && row.Quantity == int64(item.Quantity) {
+			if has = rates[row.ID]; row.Price.ID == id && row.Quantity == int64(item.Quantity) && has == item.VATRate {
 				continue
 			}
 			change.ID = stripe.String(row.ID)
+		}
+		if has != item.VATRate {
+			rate, err := p.taxRate(ctx, item.VATRate)
+			if err != nil {
+				return nil, err
+			}
+			change.TaxRates = []*string{stripe.String(rate)}
 		}
 		changes = append(changes, change)
 	}
@@ -126,6 +148,50 @@ func (p *Provider) changes(ctx context.Context, s *stripe.Subscription, period t
 		changes = append(changes, &stripe.SubscriptionItemsParams{ID: stripe.String(row.ID), Deleted: stripe.Bool(true)})
 	}
 	return changes, nil
+}
+
+// taxes are the percentages that a subscription's items are taxed at: usual where a row says nothing, and each row's.
+func (p *Provider) taxes(ctx context.Context, s *stripe.Subscription) (usual int, rows map[string]int, err error) {
+	of := func(rates []*stripe.TaxRate, otherwise int) int {
+		if len(rates) == 0 || err != nil {
+			return otherwise
+		}
+		var percent int
+		percent, err = p.percentage(ctx, rates[0])
+		return percent
+	}
+	usual = of(s.DefaultTaxRates, 0)
+	rows = map[string]int{}
+	for _, row := range s.Items.Data {
+		rows[row.ID] = of(row.TaxRates, usual)
+	}
+	return usual, rows, err
+}
+
+// taxed sets the tax rates that changes ask for before there is a bill, since an update that waits for its payment takes none
+// (https://docs.stripe.com/billing/subscriptions/pending-updates-reference): what is new comes without a quantity first.
+func (p *Provider) taxed(ctx context.Context, s billing.Subscription, now *stripe.Subscription, changes []*stripe.SubscriptionItemsParams) (*stripe.Subscription, error) {
+	var first []*stripe.SubscriptionItemsParams
+	for _, c := range changes {
+		if c.TaxRates == nil {
+			continue
+		}
+		one := &stripe.SubscriptionItemsParams{ID: c.ID, TaxRates: c.TaxRates}
+		if c.ID == nil {
+			one.Price, one.Quantity = c.Price, stripe.Int64(0)
+		}
+		first = append(first, one)
+	}
+	if len(first) == 0 {
+		return now, nil
+	}
+	asked := &stripe.SubscriptionParams{Items: first, ProrationBehavior: stripe.String("none")}
+	asked.Params = params(ctx, p.once("tax", now.ID, changed(first)))
+	if _, err := p.subscriptions().Update(now.ID, asked); err != nil {
+		return nil, p.failed("set tax rates of subscription "+now.ID, err)
+	}
+	s.ExternalID = now.ID
+	return p.find(ctx, s)
 }
 
 func replaces(item billing.Item, row *stripe.SubscriptionItem) bool {
@@ -154,6 +220,17 @@ func (p *Provider) Change(ctx context.Context, s billing.Subscription, c billing
 	if err != nil || len(changes) == 0 {
 		return billing.Terms{Settled: err == nil}, err // made before
 	}
+	if now.Status != stripe.SubscriptionStatusTrialing {
+		if overtaken(now, c) {
+			return billing.Terms{}, errOvertaken
+		}
+		if now, err = p.taxed(ctx, s, now, changes); err != nil {
+			return billing.Terms{}, err
+		}
+		if changes, err = p.changes(ctx, now, s.Period, c.Items); err != nil {
+			return billing.Terms{}, err
+		}
+	}
 	asked := &stripe.SubscriptionParams{
 		Items: changes, ProrationBehavior: stripe.String("always_invoice"), ProrationDate: stripe.Int64(c.At.Unix()),
 		PaymentBehavior: stripe.String("pending_if_incomplete"),
@@ -174,11 +251,22 @@ func (p *Provider) Change(ctx context.Context, s billing.Subscription, c billing
 	return billing.Terms{Settled: true}, nil
 }
 
+// errOvertaken is a change that was reckoned in a period that is over: what it costs is to be agreed on anew.
+var errOvertaken error = &tenant.Fault{Kind: tenant.Conflict, Code: "quote.expired"}
+
+func overtaken(now *stripe.Subscription, c billing.Change) bool {
+	return c.At.Unix() < now.CurrentPeriodStart
+}
+
 // changed are changes as text, for an idempotency key.
 func changed(changes []*stripe.SubscriptionItemsParams) string {
 	var b strings.Builder
 	for _, c := range changes {
-		fmt.Fprintf(&b, "%s %s %d %t;", stripe.StringValue(c.ID), stripe.StringValue(c.Price), stripe.Int64Value(c.Quantity), stripe.BoolValue(c.Deleted))
+		fmt.Fprintf(&b, "%s %s %d %t", stripe.StringValue(c.ID), stripe.StringValue(c.Price), stripe.Int64Value(c.Quantity), stripe.BoolValue(c.Deleted))
+		for _, rate := range c.TaxRates {
+			fmt.Fprintf(&b, " %s", *rate)
+		}
+		b.WriteByte(';')
 	}
 	return b.String()
 }
@@ -196,7 +284,7 @@ func (p *Provider) unbook(ctx context.Context, s billing.Subscription, now *stri
 	if booked(now) == nil {
 		return now, nil
 	}
-	if err := p.setNext(ctx, now, s, billing.Change{Items: s.Items, Key: key + "-unbook"}, now.CancelAtPeriodEnd); err != nil {
+	if err := p.setNext(ctx, now, s, coming{Change: billing.Change{Items: s.Items, Period: s.Period, Key: key + "-unbook"}, cancel: now.CancelAtPeriodEnd}); err != nil {
 		return nil, err
 	}
 	s.ExternalID = now.ID
@@ -205,6 +293,9 @@ func (p *Provider) unbook(ctx context.Context, s billing.Subscription, now *stri
 
 // Book changes the items without proration: the present period is paid, the next bill is made from the new ones. What the
 // present one was paid for is kept in the metadata, since Stripe's items do not say it any more.
+//
+// Items of another period are different: Stripe bills them, and begins their period, the moment they come. So they come when
+// Book is called in the last hour of the present one, and nothing is told of them before. A trial is billed at its end all the same.
 func (p *Provider) Book(ctx context.Context, s billing.Subscription, c billing.Change, cancel bool) error {
 	now, err := p.find(ctx, s)
 	if err != nil {
@@ -216,52 +307,95 @@ func (p *Provider) Book(ctx context.Context, s billing.Subscription, c billing.C
 		}
 		return fmt.Errorf("stripe: subscription %s has ended", now.ID)
 	}
-	return p.setNext(ctx, now, s, c, cancel)
+	next := coming{Change: c, cancel: cancel}
+	if c.Period == s.Period || c.Period == "" || now.Status == stripe.SubscriptionStatusTrialing {
+		return p.setNext(ctx, now, s, next)
+	}
+	if same(itemsOf(now.Items.Data), c.Items) { // it has begun, and our rows do not know yet
+		s.Items = c.Items
+		return p.setNext(ctx, now, s, next)
+	}
+	if next.turns = !cancel && now.CurrentPeriodEnd-p.Now().Unix() <= int64(billing.TurnBefore/time.Second); !next.turns {
+		next.Items, next.Period = s.Items, s.Period
+	}
+	return p.setNext(ctx, now, s, next)
 }
 
-func (p *Provider) setNext(ctx context.Context, now *stripe.Subscription, s billing.Subscription, c billing.Change, cancel bool) error {
-	changes, err := p.changes(ctx, now, s.Period, c.Items)
+// coming is what the next period is for.
+type coming struct {
+	billing.Change
+	cancel bool // there is none
+	turns  bool // it begins now
+}
+
+func (p *Provider) setNext(ctx context.Context, now *stripe.Subscription, s billing.Subscription, c coming) error {
+	period := c.Period
+	if period == "" {
+		period = s.Period
+	}
+	changes, err := p.changes(ctx, now, period, c.Items)
 	if err != nil {
 		return err
 	}
-	asked := &stripe.SubscriptionParams{CancelAtPeriodEnd: stripe.Bool(cancel), Metadata: map[string]string{metaPaid: "", metaPaidUntil: ""}}
-	if !same(c.Items, s.Items) {
-		asked.Metadata = map[string]string{metaPaid: noted(s.Items), metaPaidUntil: strconv.FormatInt(now.CurrentPeriodEnd, 10)}
+	asked := &stripe.SubscriptionParams{CancelAtPeriodEnd: stripe.Bool(c.cancel), Metadata: map[string]string{}}
+	for key := range now.Metadata {
+		if strings.HasPrefix(key, metaPaid) {
+			asked.Metadata[key] = "" // removes it
+		}
 	}
-	if len(changes) == 0 && cancel == now.CancelAtPeriodEnd && now.Metadata[metaPaid] == asked.Metadata[metaPaid] && now.Metadata[metaPaidUntil] == asked.Metadata[metaPaidUntil] {
+	if !same(c.Items, s.Items) && !c.turns {
+		note(asked.Metadata, s.Items, now.CurrentPeriodEnd)
+	}
+	if len(changes) == 0 && c.cancel == now.CancelAtPeriodEnd && agrees(now.Metadata, asked.Metadata) {
 		return nil // made before
 	}
 	if len(changes) > 0 {
 		asked.Items, asked.ProrationBehavior = changes, stripe.String("none")
 	}
-	asked.Params.Context, asked.Params.IdempotencyKey = ctx, stripe.String(p.once("book", c.Key, now.ID, changed(changes), cancel, asked.Metadata))
+	if c.turns {
+		asked.BillingCycleAnchorNow = stripe.Bool(true)
+	}
+	asked.Params.Context, asked.Params.IdempotencyKey = ctx, stripe.String(p.once("book", c.Key, now.ID, changed(changes), c.cancel, asked.Metadata))
 	_, err = p.subscriptions().Update(now.ID, asked)
 	return p.failed("book a change of subscription "+now.ID, err)
 }
 
-// noted writes items into metadata, which holds 500 characters; booked reads them. Prices are named by their amount.
-func noted(items []billing.Item) string {
-	var parts []string
-	for _, i := range items {
-		parts = append(parts, fmt.Sprintf("%s %s %d %d %s", i.Kind, i.Ref, i.Quantity, i.Unit.Cents, i.Unit.Currency))
+// agrees reports whether metadata are as asked for.
+func agrees(metadata, asked map[string]string) bool {
+	for key, value := range asked {
+		if metadata[key] != value {
+			return false
+		}
 	}
-	return strings.Join(parts, ", ")
+	return true
+}
+
+// note writes into metadata what a period was paid for that ends at a moment: an item under each key, for a value holds 500
+// characters. Prices are named by their amount.
+func note(metadata map[string]string, items []billing.Item, end int64) {
+	metadata[metaPaidUntil] = strconv.FormatInt(end, 10)
+	for n, i := range items {
+		metadata[fmt.Sprintf("%s_%d", metaPaid, n)] = fmt.Sprintf("%s %s %d %d %s", i.Kind, i.Ref, i.Quantity, i.Unit.Cents, i.Unit.Currency)
+	}
 }
 
 // booked are the items that the present period was paid for, when the next one's are others already; nil otherwise.
 func booked(s *stripe.Subscription) []billing.Item {
-	if s.Metadata[metaPaid] == "" || s.Metadata[metaPaidUntil] != strconv.FormatInt(s.CurrentPeriodEnd, 10) {
+	if s.Metadata[metaPaidUntil] != strconv.FormatInt(s.CurrentPeriodEnd, 10) {
 		return nil
 	}
 	var items []billing.Item
-	for part := range strings.SplitSeq(s.Metadata[metaPaid], ", ") {
+	for n := 0; ; n++ {
+		text, more := s.Metadata[fmt.Sprintf("%s_%d", metaPaid, n)]
+		if !more {
+			return items
+		}
 		var i billing.Item
-		if n, err := fmt.Sscanf(part, "%s %s %d %d %s", &i.Kind, &i.Ref, &i.Quantity, &i.Unit.Cents, &i.Unit.Currency); n != 5 || err != nil {
+		if n, err := fmt.Sscanf(text, "%s %s %d %d %s", &i.Kind, &i.Ref, &i.Quantity, &i.Unit.Cents, &i.Unit.Currency); n != 5 || err != nil {
 			return nil
 		}
 		items = append(items, i)
 	}
-	return items
 }
 
 // End cancels every subscription of a server and closes its open Checkouts. Bills that are open stay so: what was used is owed.
