@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"hafen/controlplane/billing"
 	"hafen/tenant"
 )
 
@@ -58,9 +59,9 @@ func (b *Biller) Once(ctx context.Context) error {
 	err = errors.Join(err, b.each(ctx, "take up the change of", func() ([]tenant.ID, error) {
 		return b.Store.ListStranded(ctx, at.Add(-stranded), 200)
 	}, func(id tenant.ID) error { return b.Subscriptions.TakeUp(ctx, id) }))
-	err = errors.Join(err, b.each(ctx, "take back what does not fit of", func() ([]tenant.ID, error) {
-		return b.Store.ListTurning(ctx, at.Add(unfitBefore), 200)
-	}, func(id tenant.ID) error { return b.Subscriptions.KeepOld(ctx, id) }))
+	err = errors.Join(err, b.each(ctx, "prepare what is booked of", func() ([]tenant.ID, error) {
+		return b.Store.ListTurning(ctx, at.Add(billing.TurnBefore), 200)
+	}, func(id tenant.ID) error { return b.Subscriptions.Turn(ctx, id) }))
 	return errors.Join(err, b.each(ctx, "renew", func() ([]tenant.ID, error) {
 		return b.Store.ListDue(ctx, at, 500)
 	}, func(id tenant.ID) error { return b.renew(ctx, id, at) }))

@@ -24,6 +24,7 @@ type BillingCheck struct {
 	Outside  OutsideLister
 	Provider string
 	Refresh  func(context.Context, tenant.ID) error // makes our rows what the provider says
+	Tell     func(context.Context, tenant.ID) error // makes the provider's next period what our rows say
 	End      func(context.Context, tenant.ID) error // makes the provider stop
 	Now      func() time.Time                       // time.Now when nil
 	Log      *slog.Logger
@@ -58,7 +59,11 @@ type Billed struct {
 	End        time.Time
 	Cancelled  bool
 	Choice     Choice
-	Gone       bool // the server is deleted, or was never paid and given up
+	Next       Choice // what the provider is to bill the next period for
+	Gone       bool   // the server is deleted, or nothing is paid for it any more
+	Runs       bool   // the server, or it would
+	Leaving    bool   // the server is being deleted
+	Untold     bool   // the provider is still to be told of something
 }
 
 // BillingReport is what a check has found.
@@ -92,6 +97,7 @@ const (
 	FindMissing FindingKind = "missing" // a server runs, and no money is taken
 	FindDiffers FindingKind = "differs" // state, period or what is paid for
 	FindBill    FindingKind = "bill"    // a bill that is not here, or stands elsewhere
+	FindUntold  FindingKind = "untold"  // the provider does not know what we have agreed on
 )
 
 // A check's clock: it runs after nightHour, UTC, when hosters and their customers sleep; and compares bills back to billsBack, which
@@ -142,30 +148,35 @@ func (c *BillingCheck) compare(ctx context.Context, r *BillingReport, now time.T
 		return fmt.Errorf("list what %s has billed: %w", c.Provider, err)
 	}
 	r.Subscriptions, r.Bills = len(there), len(bills)
-	found, err := c.differences(ctx, there, bills, now)
-	if err != nil || len(found) == 0 {
-		return err
-	}
-	for _, f := range found {
-		if err := c.mend(ctx, f); err != nil {
-			// The next night looks again; others must not wait for this one.
-			c.Log.ErrorContext(ctx, "a difference to the payment provider was not mended", "tenant", f.Tenant, "kind", f.Kind, "error", err)
-		}
-	}
-	if there, err = c.Outside.Subscriptions(ctx); err != nil {
-		return fmt.Errorf("list what %s has again: %w", c.Provider, err)
-	}
 	left, err := c.differences(ctx, there, bills, now)
-	if err != nil {
-		return err
+	for range 2 { // mending may bring to light what a difference hid: whoever has looked again finds what was not told
+		if err != nil || len(left) == 0 {
+			break
+		}
+		for _, f := range left {
+			if slices.ContainsFunc(r.Findings, f.is) {
+				continue
+			}
+			r.Findings = append(r.Findings, f)
+			if err := c.mend(ctx, f); err != nil {
+				// The next night looks again; others must not wait for this one.
+				c.Log.ErrorContext(ctx, "a difference to the payment provider was not mended", "tenant", f.Tenant, "kind", f.Kind, "error", err)
+			}
+		}
+		if there, err = c.Outside.Subscriptions(ctx); err != nil {
+			return fmt.Errorf("list what %s has again: %w", c.Provider, err)
+		}
+		left, err = c.differences(ctx, there, bills, now)
 	}
-	for _, f := range found {
-		f.Repaired = !slices.ContainsFunc(left, func(l BillingFinding) bool {
-			return l.Kind == f.Kind && l.Tenant == f.Tenant && l.ExternalID == f.ExternalID
-		})
-		r.Findings = append(r.Findings, f)
+	for i, f := range r.Findings {
+		r.Findings[i].Repaired = err == nil && !slices.ContainsFunc(left, f.is)
 	}
-	return nil
+	return err
+}
+
+// is says whether two findings are of the same.
+func (f BillingFinding) is(other BillingFinding) bool {
+	return f.Kind == other.Kind && f.Tenant == other.Tenant && f.ExternalID == other.ExternalID
 }
 
 func (c *BillingCheck) mend(ctx context.Context, f BillingFinding) error {
@@ -174,6 +185,8 @@ func (c *BillingCheck) mend(ctx context.Context, f BillingFinding) error {
 		return c.End(ctx, f.Tenant)
 	case FindDiffers, FindMissing, FindBill:
 		return c.Refresh(ctx, f.Tenant)
+	case FindUntold:
+		return c.Tell(ctx, f.Tenant)
 	default:
 		return nil // money was taken: a person decides what is given back
 	}
@@ -225,21 +238,43 @@ func compareSubscriptions(here []Billed, there []billing.Found, now time.Time) [
 			f.Kind, f.Here = FindDouble, first
 		case row.Gone:
 			f.Kind = FindGone
-		case f.Here == f.There && row.ExternalID == one.ExternalID, now.Sub(one.Created) < justMade:
+		case now.Sub(one.Created) < justMade:
 			continue
 		default:
-			f.Kind = FindDiffers
+			f = differs(f, row, one)
 		}
-		found = append(found, f)
+		if f.Kind != "" {
+			found = append(found, f)
+		}
 	}
 	for _, row := range here {
-		if _, is := seen[row.Tenant]; !is && !row.Gone && (row.State == billing.Active || row.State == billing.Trialing) {
+		paid := !row.Gone && (row.State == billing.Active || row.State == billing.Trialing)
+		if _, is := seen[row.Tenant]; !is && (paid || row.State == billing.Ended && row.Runs) {
 			found = append(found, BillingFinding{
 				Kind: FindMissing, Tenant: row.Tenant, ExternalID: row.ExternalID, Here: said(row.State, row.End, row.Cancelled, row.Choice),
 			})
 		}
 	}
 	return found
+}
+
+// differs is a finding about a subscription that is not the same here and there, with no kind when it is. What the customer or an
+// operator has agreed on here is to be told; of what has come about there our rows learn.
+func differs(f BillingFinding, row Billed, one billing.Found) BillingFinding {
+	same := f.Here == f.There && row.ExternalID == one.ExternalID
+	next := ChoiceOf(one.Next)
+	// The one that is leaving was to be cancelled there.
+	kept := row.Leaving && !one.Cancelled && f.Here == said(one.State, one.End, true, ChoiceOf(one.Items))
+	switch {
+	case same && next.Same(row.Next):
+	case same:
+		f.Kind, f.Here, f.There = FindUntold, row.Next.String(), next.String()
+	case row.Untold, kept:
+		f.Kind = FindUntold
+	default:
+		f.Kind = FindDiffers
+	}
+	return f
 }
 
 func compareBills(here []Billed, known map[string]billing.FoundBill, there []billing.FoundBill) []BillingFinding {

@@ -69,6 +69,8 @@ type SubscriptionMirror interface {
 	// nothing. It settles the order when that is paid, finishes a pending change whose items are now paid for, and begins what was
 	// booked when the period has turned.
 	RecordOutside(ctx context.Context, id tenant.ID, out billing.Outside, asked time.Time) error
+	// MarkTold records that the provider was told of all that had changed by a moment, which is Subscription.Untold as it was read.
+	MarkTold(ctx context.Context, id tenant.ID, untold, now time.Time) error
 	// RecordEvent enqueues BillingLookArgs for whom an event is about, unless the event was recorded before.
 	RecordEvent(ctx context.Context, e Event) error
 }
@@ -83,6 +85,7 @@ type Subscription struct {
 	Order     string  // id of its open order, or ""
 	Stage     string  // of dunning
 	CheckedAt time.Time
+	Untold    time.Time // since when a provider outside is to be told of something; zero when it knows all
 }
 
 // Pack is packs of an add-on.

@@ -96,14 +96,14 @@ func (s *Subscriptions) carryOut(ctx context.Context, subscription Subscription,
 		return billing.Terms{}, err
 	}
 	terms := billing.Terms{Settled: true}
-	told := billing.Change{Items: c.Offer.Items(), At: c.At, Key: c.Key}
+	told := billing.Change{Items: c.Offer.Items(), Period: c.Offer.Plan.Period, At: c.At, Key: c.Key}
 	if c.Later {
 		err = provider.Book(ctx, subscription.Subscription, told, c.Cancel)
 	} else {
 		terms, err = provider.Change(ctx, subscription.Subscription, told)
 	}
 	if err != nil {
-		if fault := tenant.FaultOf(err); fault.Kind == tenant.PaymentRequired {
+		if fault := tenant.FaultOf(err); fault.Kind == tenant.PaymentRequired || fault.Code == "quote.expired" {
 			if drop := s.Store.DropChange(ctx, subscription.Tenant, c.Key, fault.Code); drop != nil {
 				return terms, fmt.Errorf("give up a refused change of %s: %w", subscription.Tenant, drop)
 			}
@@ -140,25 +140,31 @@ func tooSmall() error {
 	return &tenant.Fault{Kind: tenant.OverQuota, Code: "plan.too_small", Field: "plan"}
 }
 
-// unfitBefore is how long before a period's end a provider outside is told that what was booked does not begin: it bills by its own
-// clock, and must know before.
-const unfitBefore = time.Hour
-
-// KeepOld takes a booked change back that does not fit what is used, and says so to the owner. A provider outside is told first.
-func (s *Subscriptions) KeepOld(ctx context.Context, id tenant.ID) error {
+// Turn does what is left to do shortly before a booked change begins at a provider outside, which bills by its own clock. One that
+// does not fit what is used is taken back, and its owner told so; one to a period of another length is told of now.
+func (s *Subscriptions) Turn(ctx context.Context, id tenant.ID) error {
 	subscription, err := s.Store.FindSubscription(ctx, id)
 	if err != nil || subscription.Next == nil {
 		return err
 	}
 	server, err := s.Store.FindServer(ctx, "", id)
-	if err != nil || len(server.Usage.Exceeds(subscription.Next.Quota())) == 0 {
+	if err != nil {
 		return err
 	}
-	_, err = s.begin(ctx, subscription, Change{
-		Before: subscription.Now.Choice(), Choice: subscription.Now.Choice(), Later: true, Cancel: subscription.Cancelled,
-		At: s.Now().UTC().Truncate(time.Second), Actor: Hafen, Unfit: true,
-	}, subscription.Now)
-	return err
+	if len(server.Usage.Exceeds(subscription.Next.Quota())) > 0 {
+		_, err = s.begin(ctx, subscription, Change{
+			Before: subscription.Now.Choice(), Choice: subscription.Now.Choice(), Later: true, Cancel: subscription.Cancelled,
+			At: s.Now().UTC().Truncate(time.Second), Actor: Hafen, Unfit: true,
+		}, subscription.Now)
+		return err
+	}
+	if subscription.Next.Plan.Period == subscription.Now.Plan.Period {
+		return nil
+	}
+	if err := s.Tell(ctx, id); err != nil {
+		return err
+	}
+	return s.Refresh(ctx, id)
 }
 
 // Continue goes on with a change that waits for its money: Terms says where that is paid. The Fault subscription.changed says that

@@ -121,31 +121,46 @@ func (s *Subscriptions) End(ctx context.Context, id tenant.ID) error {
 	return nil
 }
 
-// BillingHoldArgs is the job of telling a provider outside that a server's deletion has begun, or was taken back.
-type BillingHoldArgs struct {
+// BillingTellArgs is the job of telling a provider outside what has changed about a server's next period: its deletion has begun or
+// was taken back, or it was moved to another version of its plan.
+type BillingTellArgs struct {
 	Tenant tenant.ID `json:"tenant"`
 }
 
 // Kind names the job.
-func (BillingHoldArgs) Kind() string { return "billing_hold" }
+func (BillingTellArgs) Kind() string { return "billing_tell" }
 
-// BillingHoldWorker does BillingHoldArgs. To be registered with River.
-type BillingHoldWorker struct {
-	river.WorkerDefaults[BillingHoldArgs]
+// BillingTellWorker does BillingTellArgs. To be registered with River.
+type BillingTellWorker struct {
+	river.WorkerDefaults[BillingTellArgs]
 	Subscriptions *Subscriptions
 }
 
 // Timeout ends an attempt whose provider is silent.
-func (w *BillingHoldWorker) Timeout(*river.Job[BillingHoldArgs]) time.Duration { return time.Minute }
+func (w *BillingTellWorker) Timeout(*river.Job[BillingTellArgs]) time.Duration { return time.Minute }
 
-// Work tells the provider whether there is a next period, as the server stands now.
-func (w *BillingHoldWorker) Work(ctx context.Context, job *river.Job[BillingHoldArgs]) error {
-	s, id := w.Subscriptions, job.Args.Tenant
+// Work tells the provider.
+func (w *BillingTellWorker) Work(ctx context.Context, job *river.Job[BillingTellArgs]) error {
+	return w.Subscriptions.Tell(ctx, job.Args.Tenant)
+}
+
+// Tell tells a provider outside what the next period is for, and whether there is one, as the rows stand now: however often it is
+// called, and whoever died on the way. What the present period was paid for stays as it is.
+func (s *Subscriptions) Tell(ctx context.Context, id tenant.ID) error {
 	subscription, err := s.Store.FindSubscription(ctx, id)
-	if err != nil || !running(subscription) {
+	if err != nil {
 		return err
 	}
-	server, err := s.Store.FindServer(ctx, "", id)
+	if running(subscription) {
+		if err := s.tell(ctx, subscription); err != nil {
+			return fmt.Errorf("tell %s of the next period of %s: %w", subscription.Provider, id, err)
+		}
+	}
+	return s.Store.MarkTold(ctx, id, subscription.Untold, s.Now())
+}
+
+func (s *Subscriptions) tell(ctx context.Context, subscription Subscription) error {
+	server, err := s.Store.FindServer(ctx, "", subscription.Tenant)
 	if err != nil {
 		return err
 	}
@@ -153,9 +168,7 @@ func (w *BillingHoldWorker) Work(ctx context.Context, job *river.Job[BillingHold
 	if err != nil {
 		return err
 	}
-	told := billing.Change{Items: subscription.coming().Items(), At: s.Now(), Key: newUUID()}
-	if err := provider.Book(ctx, subscription.Subscription, told, server.Status == tenant.Deleting || subscription.Cancelled); err != nil {
-		return fmt.Errorf("tell %s of the deletion of %s: %w", subscription.Provider, id, err)
-	}
-	return nil
+	next := subscription.coming()
+	told := billing.Change{Items: next.Items(), Period: next.Plan.Period, At: s.Now(), Key: newUUID()}
+	return provider.Book(ctx, subscription.Subscription, told, server.Status == tenant.Deleting || subscription.Cancelled)
 }

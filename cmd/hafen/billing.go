@@ -134,6 +134,7 @@ func (m money) check(store *postgres.Store, log *slog.Logger) func(context.Conte
 		return func(ctx context.Context) error { <-ctx.Done(); return nil }
 	}
 	return (&controlplane.BillingCheck{
-		Store: store, Outside: m.stripe, Provider: m.stripe.Name(), Refresh: m.subscriptions.Refresh, End: m.subscriptions.End, Log: log,
+		Store: store, Outside: m.stripe, Provider: m.stripe.Name(), Refresh: m.subscriptions.Refresh,
+		Tell: m.subscriptions.Tell, End: m.subscriptions.End, Log: log,
 	}).Run
 }

@@ -147,7 +147,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	sales := money.subscriptions
 	river.AddWorker(workers, &controlplane.BillingLookWorker{Subscriptions: sales})
 	river.AddWorker(workers, &controlplane.BillingEndWorker{Subscriptions: sales})
-	river.AddWorker(workers, &controlplane.BillingHoldWorker{Subscriptions: sales})
+	river.AddWorker(workers, &controlplane.BillingTellWorker{Subscriptions: sales})
 	if err := c.addMail(workers, s, store, texts); err != nil {
 		return nil, err
 	}

@@ -45,11 +45,18 @@ const (
 insert into billing_checks (provider, night, started_at) values ($1, $2, $3)
 on conflict (provider, night) do update set started_at = excluded.started_at, error = ''
 where billing_checks.finished_at is null and billing_checks.started_at < excluded.started_at - interval '1 hour'`
+	// A booked change to a period of another length is told of in its last hour, so until then the next one is as this one.
 	listBilled = `
-select s.tenant_id, coalesce(s.external_id, ''), s.state, coalesce(s.period_end, to_timestamp(0)), s.cancel_at_end, t.plan_id,
+select s.tenant_id, coalesce(s.external_id, ''), s.state, coalesce(s.period_end, to_timestamp(0)), s.cancel_at_end or t.status = 'deleting', t.plan_id,
 	(select coalesce(jsonb_object_agg(n.addon_id, n.quantity), '{}') from tenant_addons n where n.tenant_id = s.tenant_id and n.quantity > 0),
-	s.state = 'ended' or t.status = 'deleted'
-from subscriptions s join tenants t on t.id = s.tenant_id where s.provider = $1`
+	case when b.period <> p.period then t.plan_id else coalesce(s.booked_plan, t.plan_id) end,
+	(select coalesce(jsonb_object_agg(n.addon_id, x.quantity), '{}') from tenant_addons n
+		cross join lateral (select case when b.period <> p.period then n.quantity else coalesce(n.booked, n.quantity) end as quantity) x
+		where n.tenant_id = s.tenant_id and x.quantity > 0),
+	s.state = 'ended' or t.status = 'deleted', t.status not in ('awaiting_payment', 'deleting', 'deleted'), t.status = 'deleting',
+	s.untold_since is not null
+from subscriptions s join tenants t on t.id = s.tenant_id join plans p on p.id = t.plan_id left join plans b on b.id = s.booked_plan
+where s.provider = $1`
 	listBilledBills = `
 select external_id, number, tenant_id, status, gross_cents, currency from invoices
 where provider = $1 and external_id is not null and issued_at >= $2`
@@ -81,7 +88,8 @@ func (s *Store) ListBilled(ctx context.Context, provider string) ([]controlplane
 		return nil, fmt.Errorf("list what %s bills: %w", provider, translate(err))
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (b controlplane.Billed, err error) {
-		err = row.Scan(&b.Tenant, &b.ExternalID, &b.State, &b.End, &b.Cancelled, &b.Choice.Plan, &b.Choice.Packs, &b.Gone)
+		err = row.Scan(&b.Tenant, &b.ExternalID, &b.State, &b.End, &b.Cancelled, &b.Choice.Plan, &b.Choice.Packs,
+			&b.Next.Plan, &b.Next.Packs, &b.Gone, &b.Runs, &b.Leaving, &b.Untold)
 		return b, err
 	})
 	if err != nil {

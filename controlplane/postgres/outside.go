@@ -129,7 +129,10 @@ func (s *Store) followItems(ctx context.Context, tx pgx.Tx, sub controlplane.Sub
 	if len(out.Items) == 0 || status == tenant.Deleting || status == tenant.Deleted {
 		return nil
 	}
-	paid := choiceOf(out.Items)
+	if !sub.Untold.IsZero() {
+		return nil // it does not know yet what we have changed
+	}
+	paid := controlplane.ChoiceOf(out.Items)
 	if c := sub.Change; c != nil && !c.Later && paid.Same(c.Choice) {
 		return s.finishChange(ctx, tx, sub, status, now)
 	}
@@ -155,22 +158,6 @@ func (s *Store) followItems(ctx context.Context, tx pgx.Tx, sub controlplane.Sub
 		return err
 	}
 	return s.wake(ctx, tx, sub.Tenant)
-}
-
-// choiceOf reads a choice from what a provider bills for.
-func choiceOf(items []billing.Item) controlplane.Choice {
-	var c controlplane.Choice
-	for _, item := range items {
-		if item.Kind == billing.LinePlan {
-			c.Plan = tenant.PlanID(item.Ref)
-			continue
-		}
-		if c.Packs == nil {
-			c.Packs = map[tenant.AddonID]int{}
-		}
-		c.Packs[tenant.AddonID(item.Ref)] += item.Quantity
-	}
-	return c
 }
 
 const (

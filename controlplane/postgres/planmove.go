@@ -67,6 +67,9 @@ func (s *Store) MoveServer(ctx context.Context, actor controlplane.Actor, id ten
 		if _, err := tx.Exec(ctx, setPlan, id, to); err != nil {
 			return err
 		}
+		if err := s.tellOutside(ctx, tx, id); err != nil {
+			return err
+		}
 		if err := s.audit(ctx, tx, actor, "server.move_plan", id, map[string]any{"before": from, "after": to}); err != nil {
 			return err
 		}

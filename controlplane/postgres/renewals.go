@@ -208,14 +208,34 @@ func (s *Store) closeSubscription(ctx context.Context, tx pgx.Tx, id tenant.ID) 
 	return s.enqueue(ctx, tx, controlplane.BillingEndArgs{Tenant: id}, nil)
 }
 
-const paidOutside = `select exists (select from subscriptions where tenant_id = $1 and provider <> 'invoice' and state in ('trialing', 'active'))`
+const (
+	// Kept in the row, since the job may be lost or given up: until the provider has been told, its items are old news.
+	setUntold = `
+update subscriptions set untold_since = greatest($2, untold_since + interval '1 microsecond')
+where tenant_id = $1 and provider <> 'invoice' and state in ('trialing', 'active')`
+	setTold = `update subscriptions set untold_since = null where tenant_id = $1 and untold_since is not distinct from $2`
+)
 
-// holdOutside has a provider outside told that a server's deletion has begun, or was taken back: nothing is charged for the days
-// of its grace.
-func (s *Store) holdOutside(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
-	var outside bool
-	if err := tx.QueryRow(ctx, paidOutside, id).Scan(&outside); err != nil || !outside {
+// tellOutside has a provider outside told what has changed about a server's next period. Nothing is told of where bills are ours.
+func (s *Store) tellOutside(ctx context.Context, tx pgx.Tx, id tenant.ID) error {
+	tag, err := tx.Exec(ctx, setUntold, id, s.config.Now())
+	if err != nil || tag.RowsAffected() == 0 {
 		return err
 	}
-	return s.enqueue(ctx, tx, controlplane.BillingHoldArgs{Tenant: id}, nil)
+	return s.enqueue(ctx, tx, controlplane.BillingTellArgs{Tenant: id}, nil)
+}
+
+// MarkTold records that a provider outside was told.
+func (s *Store) MarkTold(ctx context.Context, id tenant.ID, untold, now time.Time) error {
+	return s.inTx(ctx, "record that the provider of "+string(id)+" was told", func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, setTold, id, utcOrNull(untold))
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 { // more has changed, or another has told it more: which it heard last nobody knows
+			return s.tellOutside(ctx, tx, id)
+		}
+		_, err = tx.Exec(ctx, distrust, id, now)
+		return err
+	})
 }

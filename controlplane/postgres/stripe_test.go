@@ -38,7 +38,7 @@ func newCounter(t *testing.T) *counter {
 	config.Billing, config.PublicURL = provider, "https://hafen.example"
 	w.sales = controlplane.NewOrders(config)
 	w.check = &controlplane.BillingCheck{
-		Store: w.store, Outside: provider, Provider: "stripe", Refresh: w.subs.Refresh, End: w.subs.End, Now: w.now, Log: slog.New(slog.DiscardHandler),
+		Store: w.store, Outside: provider, Provider: "stripe", Refresh: w.subs.Refresh, Tell: w.subs.Tell, End: w.subs.End, Now: w.now, Log: slog.New(slog.DiscardHandler),
 	}
 	var receiver stripe.Receiver
 	site := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
@@ -316,6 +316,7 @@ func TestStripeGone(t *testing.T) {
 	w := newCounter(t)
 	id := w.bought("basic")
 	w.exec(`update subscriptions set state = 'ended' where tenant_id = $1`, id)
+	w.exec(`update tenants set status = 'deleted' where id = $1`, id)
 	if repaired, open := w.night(); len(repaired) != 1 || repaired[0] != controlplane.FindGone || len(open) != 0 {
 		t.Errorf("repaired %v, open %v", repaired, open)
 	}

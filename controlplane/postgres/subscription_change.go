@@ -225,6 +225,10 @@ func (s *Store) DropChange(ctx context.Context, id tenant.ID, key, why string) e
 		if _, err := tx.Exec(ctx, clearChange, id); err != nil {
 			return err
 		}
+		// It may have been told: what was booked before was taken back for it.
+		if err := s.tellOutside(ctx, tx, id); err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, subscription.Change.Actor, "subscription.change.dropped", id, map[string]any{
 			"why": why, "before": accountOf(subscription.Now), "asked": accountOf(subscription.Change.Offer),
 		})

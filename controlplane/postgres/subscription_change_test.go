@@ -395,13 +395,13 @@ func TestDeletionStopsTheMoneyOutside(t *testing.T) {
 	w := newTill(t, day(2027, 4, 1))
 	id := w.buy("anna", "basic", nil)
 	w.exec(`update subscriptions set provider = 'stripe', external_id = 'sub_1'`)
-	hold := &controlplane.BillingHoldWorker{Subscriptions: w.subs}
-	job := &river.Job[controlplane.BillingHoldArgs]{Args: controlplane.BillingHoldArgs{Tenant: id}}
+	tell := &controlplane.BillingTellWorker{Subscriptions: w.subs}
+	job := &river.Job[controlplane.BillingTellArgs]{Args: controlplane.BillingTellArgs{Tenant: id}}
 	w.must(w.servers().Delete(w.ctx, w.anna, id, "anna.hafen.test"))
-	if w.jobs("billing_hold") != 1 {
+	if w.jobs("billing_tell") != 1 {
 		t.Fatal("the provider is not told")
 	}
-	w.must(hold.Work(w.ctx, job))
+	w.must(tell.Work(w.ctx, job))
 	if !w.elsewhere.cancel {
 		t.Fatal("the next period would be charged")
 	}
@@ -409,7 +409,7 @@ func TestDeletionStopsTheMoneyOutside(t *testing.T) {
 	w.goTo(w.now().Add(time.Second))
 	w.must(w.subs.Refresh(w.ctx, id))
 	w.must(w.servers().Restore(w.ctx, w.anna, id))
-	w.must(hold.Work(w.ctx, job))
+	w.must(tell.Work(w.ctx, job))
 	if w.elsewhere.cancel || w.sub(id).Cancelled {
 		t.Fatal("it ends although it was kept")
 	}

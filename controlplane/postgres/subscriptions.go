@@ -24,7 +24,7 @@ const (
 	findSubscription = `
 select s.account_id::text, a.email, a.language, t.server_name, s.provider, s.state, s.anchor, s.period_start, s.period_end, s.trial_end,
 	s.cancel_at_end, coalesce(s.external_id, ''), coalesce(b.stripe_customer, ''), s.booked_plan, s.change, s.change_key::text, s.changed_at,
-	s.stage, nullif(s.checked_at, '-infinity'), coalesce((select o.id::text from orders o where o.tenant_id = s.tenant_id and o.status = 'open'), ''),
+	s.stage, nullif(s.checked_at, '-infinity'), s.untold_since, coalesce((select o.id::text from orders o where o.tenant_id = s.tenant_id and o.status = 'open'), ''),
 	coalesce(s.coupon, ''), s.coupon_left, coalesce(c.percent, 0), coalesce(c.amount_cents, 0), coalesce(c.currency, ''), ` + planColumns + `
 from subscriptions s join tenants t on t.id = s.tenant_id join plans p on p.id = t.plan_id join accounts a on a.id = s.account_id
 	left join billing_profiles b on b.account_id = s.account_id left join coupons c on c.code = s.coupon
@@ -68,7 +68,7 @@ func readSubscription(ctx context.Context, q reader, id tenant.ID) (controlplane
 	var (
 		s                         = controlplane.Subscription{Subscription: billing.Subscription{Tenant: id}}
 		anchor, start, end, trial *time.Time
-		changed, checked          *time.Time
+		changed, checked, untold  *time.Time
 		booked                    *tenant.PlanID
 		change                    []byte
 		key                       *string
@@ -77,7 +77,7 @@ func readSubscription(ctx context.Context, q reader, id tenant.ID) (controlplane
 	err := q.QueryRow(ctx, findSubscription, id).Scan(append([]any{
 		&s.Account, &s.Email, &s.Language, &s.ServerName, &s.Provider, &s.State, &anchor, &start, &end, &trial,
 		&s.Cancelled, &s.ExternalID, &s.Customer, &booked, &change, &key, &changed,
-		&s.Stage, &checked, &s.Order,
+		&s.Stage, &checked, &untold, &s.Order,
 		&coupon.Code, &coupon.Left, &coupon.Percent, &coupon.Amount.Cents, &coupon.Amount.Currency,
 	}, planFields(&s.Now.Plan)...)...)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -91,7 +91,7 @@ func readSubscription(ctx context.Context, q reader, id tenant.ID) (controlplane
 			return s, err
 		}
 	}
-	s.CheckedAt = utc(checked)
+	s.CheckedAt, s.Untold = utc(checked), utc(untold)
 	s.Anchor, s.Start, s.End, s.TrialEnd = utc(anchor), utc(start), utc(end), utc(trial)
 	if coupon.Code != "" {
 		s.Coupon = &coupon

@@ -162,7 +162,7 @@ func (s *Store) move(ctx context.Context, tx pgx.Tx, t controlplane.Transition) 
 		return "", err
 	}
 	if (to == tenant.Deleting) != (at.status == tenant.Deleting) {
-		if err := s.holdOutside(ctx, tx, t.Tenant); err != nil {
+		if err := s.tellOutside(ctx, tx, t.Tenant); err != nil {
 			return "", err
 		}
 	}
