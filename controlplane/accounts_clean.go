@@ -12,7 +12,8 @@ import (
 type AccountCleaner interface {
 	// CleanAccounts deletes ended sessions, links a week after they expired (until then their owner is told that, rather
 	// than that they never were), counted attempts no limit looks at, forgotten networks, accounts that were never
-	// verified, stale ACME challenges, steps of three months ago, and what mails said that were never sent. It may run at any time, twice at once.
+	// verified, stale ACME challenges, steps and ended operations of three months ago, and what mails said that were never sent. It
+	// may run at any time, twice at once.
 	CleanAccounts(ctx context.Context) error
 }
 

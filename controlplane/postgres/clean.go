@@ -37,6 +37,11 @@ where sent_at is null and failure = '' and created_at < now() - interval '7 days
 delete from operations o using imports i where i.id = o.import_id and i.created_at < now() - interval '90 days' and o.finished_at is not null`},
 	{"imports", `
 delete from imports i where i.created_at < now() - interval '90 days' and not exists (select from operations o where o.import_id = i.id)`},
+	// Whoever asked for what stays in the audit log, and so does what was refused. An announcement and an invite look at theirs for
+	// as long as they are there; what came from a file goes with the file.
+	{"operations", `
+delete from operations o where o.finished_at < now() - interval '90 days' and o.import_id is null
+and not exists (select from announcements a where a.operation_id = o.id) and not exists (select from invites i where i.operation_id = o.id)`},
 	{"invites", `delete from invites where greatest(expires_at, used_at, withdrawn_at) < now() - interval '90 days'`},
 	// How many it reached stands in the announcement itself.
 	{"recipients", `delete from announcement_recipients r using announcements a where a.id = r.announcement_id and r.settled_at is not null
