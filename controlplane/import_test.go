@@ -190,8 +190,8 @@ func TestAnImportSurvivesTheDeathOfItsWorkers(t *testing.T) {
 	s.exec(`update operations set created_at = now() - interval '1 minute'`)
 	woken, err := s.store.WakeOperations(t.Context())
 	s.must(err)
-	if woken == 0 || woken > 4 {
-		t.Errorf("%d rows were woken: those in the killed process's hands are at most four", woken)
+	if woken == 0 || woken > controlplane.OperationShare {
+		t.Errorf("%d rows were woken: those in the killed process's hands are at most its share", woken)
 	}
 	s.work(t.Context())
 	whole, err := imports.Find(t.Context(), s.actor, s.id, id)

@@ -70,9 +70,14 @@ type Homeservers interface {
 // OperationClaimed is how long a worker has an operation for itself: as long as the design promises that killed work rests.
 const OperationClaimed = 30 * time.Second
 
+// OperationShare is how many workers one server has at most, of the eight there are: each waits for most of a claim for a server
+// that hangs, and the others' operations wait for a worker meanwhile.
+const OperationShare = 2
+
 // OperationStore keeps operations.
 type OperationStore interface {
-	// ClaimOperation takes it for OperationClaimed; false when it is finished or another worker has it.
+	// ClaimOperation takes it for OperationClaimed; false when it is finished, another worker has it, or its server has OperationShare
+	// of them: then it comes into the queue again when one of those is done.
 	ClaimOperation(ctx context.Context, id string) (OperationClaim, bool, error)
 	// ReleaseOperation lets it be claimed again, after a while that grows with every attempt.
 	ReleaseOperation(ctx context.Context, id string) error

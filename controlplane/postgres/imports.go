@@ -99,9 +99,8 @@ select $1, 'member ' || r.localpart, r.localpart, 'create', $2, jsonb_build_obje
 from unnest($4::text[], $5::int[], $6::text[], $7::boolean[], $8::bytea[]) as r(localpart, line, email, own, sealed)`
 )
 
-// importWindow is how many rows of an import are in the queue at a time: half of the workers, so that an import of
-// thousands leaves the other half to everybody else.
-const importWindow = 4
+// importWindow is how many rows of an import are in the queue at a time: as many as a server has workers.
+const importWindow = controlplane.OperationShare
 
 // CreateImport makes an import of a preview: it reserves all seats and records all operations, or nothing.
 func (s *Store) CreateImport(ctx context.Context, r controlplane.ImportRequest) (id string, err error) {
@@ -175,7 +174,7 @@ func (s *Store) nextOfImport(ctx context.Context, tx pgx.Tx, id string) error {
 	if err != nil {
 		return err
 	}
-	return s.enqueue(ctx, tx, controlplane.OperationArgs{Operation: operation}, &river.InsertOpts{Priority: 4})
+	return s.enqueue(ctx, tx, controlplane.OperationArgs{Operation: operation}, &river.InsertOpts{Priority: lastInQueue})
 }
 
 // settleImported goes on with an import when one of its rows has ended, and lets its member know.

@@ -53,14 +53,14 @@ func TestAnImportGoesOnByItself(t *testing.T) {
 	}
 	imported, err := w.importRows(w.anna, id, names...)
 	w.must(err)
-	if n := w.jobs("operation"); n != 4 {
+	if n := w.jobs("operation"); n != controlplane.OperationShare {
 		t.Errorf("%d rows are in the queue at once", n)
 	}
 	if n := w.seats(id); n != 31 {
 		t.Errorf("%d seats are reserved", n)
 	}
 	w.exec(`update operations set created_at = now() - interval '1 minute'`)
-	if woken, err := w.store.WakeOperations(w.ctx); err != nil || woken != 4 {
+	if woken, err := w.store.WakeOperations(w.ctx); err != nil || woken != controlplane.OperationShare {
 		t.Errorf("the sweep woke %d rows, %v: those not yet in the queue must wait for their turn", woken, err)
 	}
 	if ended := w.workImport(imported, map[string]string{"schueler07": "member.exists"}); ended != 30 {

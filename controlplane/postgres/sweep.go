@@ -66,11 +66,13 @@ func (s *Store) WakeDue(ctx context.Context) (woken int, err error) {
 }
 
 // A server that does not run cannot answer: what is asked of it waits until it does. Of an import only what is in the queue
-// already: each row that ends brings the next one.
+// already: each row that ends brings the next one. What is parked is brought by the one that is at work, if any is.
 const wakeOperations = `
 select o.id::text from operations o join tenants t on t.id = o.tenant_id
 where o.finished_at is null and o.claimed_until < now() and o.created_at < now() - interval '10 seconds' and t.status = 'active'
-	and (o.import_id is null or o.claimed_until > '-infinity')
+	and (o.import_id is null or o.claimed_until > '-infinity' or o.parked)
+	and not (o.parked and exists (
+		select from operations w where w.tenant_id = o.tenant_id and w.working and w.finished_at is null and w.claimed_until > now()))
 order by o.created_at limit 200 for update of o skip locked`
 
 // WakeOperations enqueues operations whose worker was lost, or whose server was silent.
