@@ -96,12 +96,6 @@ func MemberPage(p Page, vm OneMember) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			if vm.Able.Devices && !vm.Member.gone() && vm.Member.State != MemberMissing {
-				templ_7745c5c3_Err = devicesPanel(p.Locale, vm).Render(ctx, templ_7745c5c3_Buffer)
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
-			}
 			if vm.Manage {
 				templ_7745c5c3_Err = memberChanges(p.Locale, vm).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
@@ -116,13 +110,19 @@ func MemberPage(p Page, vm OneMember) templ.Component {
 				var templ_7745c5c3_Var5 string
 				templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(p.Locale.Error("member.is_admin", nil))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/member.templ`, Line: 24, Col: 86}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `templates/member.templ`, Line: 21, Col: 86}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "</p>")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
+			if vm.Able.Devices && !vm.Member.gone() && vm.Member.State != MemberMissing {
+				templ_7745c5c3_Err = devicesPanel(p.Locale, vm).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -91,8 +91,11 @@ func oneMemberEntries() []Entry {
 	silent.Devices = &templates.Devices{Server: silent.Server, Localpart: "anna", Failure: "server.unavailable", Manage: true}
 	nowhere := oneMember(list[0])
 	nowhere.Devices = &templates.Devices{Server: nowhere.Server, Localpart: "anna", Manage: true}
+	asking := oneMember(list[1])
+	asking.Devices = nil
 	entries := []Entry{
 		page(c, "member", of(templates.MemberPage, oneMember(list[0]))),
+		page(c, "member-asking", of(templates.MemberPage, asking)),
 		page(c, "member-nowhere", of(templates.MemberPage, nowhere)),
 		page(c, "member-link", of(templates.MemberPage, linked)),
 		page(c, "member-generated", of(templates.MemberPage, generated)),

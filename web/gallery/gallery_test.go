@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/PuerkitoBio/goquery"
+	"golang.org/x/net/html"
 
 	"hafen/templates/i18n"
 )
@@ -50,6 +51,7 @@ func TestEveryEntryIsASoundPage(t *testing.T) {
 				if !e.Mail {
 					checkPolicy(t, doc)
 					checkNames(t, doc)
+					checkStill(t, doc)
 				}
 			})
 		}
@@ -78,6 +80,20 @@ func checkPolicy(t *testing.T, doc *goquery.Document) {
 		}
 		if hx := s.AttrOr("hx-post", ""); hx != "" && hx != s.AttrOr("action", "") {
 			t.Errorf("with scripts a form posts to %q, without to %q", hx, s.AttrOr("action", ""))
+		}
+	})
+}
+
+// checkStill finds what would move under the pointer when a part comes in that a page asks for once it is there.
+func checkStill(t *testing.T, doc *goquery.Document) {
+	t.Helper()
+	var late *html.Node
+	doc.Find("main *").Each(func(_ int, s *goquery.Selection) {
+		if strings.HasPrefix(s.AttrOr("hx-trigger", ""), "load") {
+			late = s.Nodes[0]
+		}
+		if late != nil && s.Is("button, a, input:not([type=hidden]), select, textarea, summary") && s.ParentsFiltered("[hx-trigger^=load]").Length() == 0 {
+			t.Errorf("%q moves when a part above it comes in", strings.TrimSpace(s.Text()))
 		}
 	})
 }
