@@ -153,9 +153,9 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	}
 	jobs, err := river.NewClient(riverpgxv5.New(store.Pool()), &river.Config{
 		Workers: workers, Logger: log, PeriodicJobs: []*river.PeriodicJob{controlplane.CleanPeriodically()},
-		Queues: queues,
-		// A job whose process was killed is only marked here; its work was taken up by the sweep long before.
-		RescueStuckJobsAfter: time.Hour,
+		Queues: queues, ID: controlplane.JobOwner(owner),
+		// Of a process that was killed and does not come back. A job that may take longer says so itself, and is left alone so long.
+		RescueStuckJobsAfter: 2 * time.Minute,
 		// Five thousand tenants that are looked at every five minutes end sixty thousand jobs an hour; nobody reads them.
 		CompletedJobRetentionPeriod: time.Hour,
 	})
@@ -163,10 +163,12 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 		return nil, fmt.Errorf("prepare the job queue: %w", err)
 	}
 	l := &loops{store: store, provisioner: prov, jobs: jobs}
+	sweeper := &controlplane.Sweeper{Store: store, Owner: owner, Log: log}
 	l.run = func(ctx context.Context) error {
+		sweeper.StartOver(ctx)
 		return l.work(ctx, []func(context.Context) error{
 			(&templateKeeper{provisioner: prov, engines: c.templates(), image: c.imageOf, log: log}).run,
-			(&controlplane.Sweeper{Store: store, Owner: owner, Log: log}).Run,
+			sweeper.Run,
 			(&controlplane.DomainWatcher{Store: store, Checker: checker, Log: log}).Run,
 			(&controlplane.MemberSync{Store: store, Homeservers: prov, Log: log}).Run,
 			meter.Run,

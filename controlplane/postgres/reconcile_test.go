@@ -155,6 +155,24 @@ func TestAStartedProcessTakesItsOwnWorkUpAtOnce(t *testing.T) {
 	}
 }
 
+// Whoever has paid waits for a look at it, and that job's process was killed.
+func TestAStartedProcessTakesItsOwnJobsUpAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.order("anna")
+	w.exec(`update river_job set state = 'running', attempt = 1, attempted_at = now(), attempted_by = array[$1, $2]`,
+		controlplane.JobOwner("two"), controlplane.JobOwner("one"))
+	jobs := w.count(`select count(*) from river_job`)
+	w.must(w.store.StartOver(w.ctx, "two"))
+	if n := w.count(`select count(*) from river_job where state = 'running'`); n != jobs || jobs == 0 {
+		t.Fatalf("of %d jobs %d are left to whom they are with", jobs, n)
+	}
+	w.must(w.store.StartOver(w.ctx, "one"))
+	if n := w.count(`select count(*) from river_job where state = 'available' and scheduled_at <= now()`); n != jobs {
+		t.Fatalf("of %d jobs %d were taken up", jobs, n)
+	}
+}
+
 func TestAFailureThatStopsIsNotRetriedByItself(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -18,11 +18,19 @@ where starts_with(lease_owner, $1 || ' #')`
 const expireChecks = `
 update tenants set checked_at = '-infinity', requested_at = least(requested_at, now() - interval '5 minutes 1 second') where status <> 'deleted'`
 
-// StartOver gives up the leases of a process that has just started, and makes every tenant due for a look: the machine may have
-// been restarted meanwhile, and its containers with it or not.
+// A job that was begun is nobody's else either. Left to the queue it would be found much later: whoever has paid waits for a look.
+const releaseJobs = `
+update river_job set state = 'available', scheduled_at = now()
+where state = 'running' and starts_with(attempted_by[cardinality(attempted_by)], $1)`
+
+// StartOver gives up the leases and jobs of a process that has just started, and makes every tenant due for a look: the machine may
+// have been restarted meanwhile, and its containers with it or not.
 func (s *Store) StartOver(ctx context.Context, process string) error {
 	return s.inTx(ctx, "start over", func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, releaseLeases, process); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, releaseJobs, controlplane.JobsOf(process)); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, expireChecks)
