@@ -52,10 +52,11 @@ func (ServerMail) mailContent() {}
 type TenantMailStore interface {
 	FindServer(ctx context.Context, account string, id tenant.ID) (Server, error)
 	FindOrder(ctx context.Context, id tenant.ID) (OrderView, error)
-	AddMail(ctx context.Context, mail Mail) error
+	// AddMailOnce puts a mail into the outbox, unless one with this name was put there before. invoice is attached when not "".
+	AddMailOnce(ctx context.Context, name, invoice string, m Mail) error
 }
 
-// TenantMailWorker does TenantMailArgs. To be registered with River.
+// TenantMailWorker does TenantMailArgs. To be registered with River. However often a job is begun anew, there is one mail.
 type TenantMailWorker struct {
 	river.WorkerDefaults[TenantMailArgs]
 	Store TenantMailStore
@@ -79,5 +80,6 @@ func (w *TenantMailWorker) Work(ctx context.Context, job *river.Job[TenantMailAr
 	if err != nil {
 		return fmt.Errorf("write mail %s: %w", job.Args.Which, err)
 	}
-	return w.Store.AddMail(ctx, Mail{To: server.OwnerEmail, MailText: text})
+	name := fmt.Sprintf("server %s %s %d", job.Args.Tenant, job.Args.Which, job.ID)
+	return w.Store.AddMailOnce(ctx, name, "", Mail{To: server.OwnerEmail, MailText: text})
 }

@@ -53,7 +53,7 @@ func newScene(t *testing.T, changes ...change) *scene {
 	s.furnish()
 	s.bill = s.billed(s.server, 1)
 	w.must(w.pool.QueryRow(w.Context(), `select id::text from orders where tenant_id = $1`, s.server).Scan(&s.order))
-	w.must(w.store.AddMail(w.Context(), controlplane.Mail{To: "anna@example.org", MailText: controlplane.MailText{Subject: "s", Text: "t", HTML: "<p>h</p>"}}))
+	w.must(w.store.AddMailOnce(w.Context(), "a", "", controlplane.Mail{To: "anna@example.org", MailText: controlplane.MailText{Subject: "s", Text: "t", HTML: "<p>h</p>"}}))
 	return s
 }
 

@@ -64,7 +64,7 @@ func TestTrialMails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	html := `<p style="color:red">Hallo</p><script>alert(1)</script>`
-	w.must(w.store.AddMail(t.Context(), controlplane.Mail{
+	w.must(w.store.AddMailOnce(t.Context(), "a", "", controlplane.Mail{
 		To: "anna@example.org", MailText: controlplane.MailText{Subject: "Bitte <b>bestätigen</b>", Text: "https://hafen.test/verify?token=abc", HTML: html},
 	}))
 	b := w.visitor()

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
 	"hafen/controlplane"
 	"hafen/controlplane/billing"
 	"hafen/tenant"
@@ -301,6 +304,8 @@ func (wording) Render(content controlplane.MailContent, language string) (contro
 		return controlplane.MailText{Subject: string(c.Stage) + " " + c.Number}, nil
 	case controlplane.InvoiceLetter:
 		return controlplane.MailText{Subject: string(c.Which) + " " + c.Invoice.Number + " " + language}, nil
+	case controlplane.ServerMail:
+		return controlplane.MailText{Subject: string(c.Which) + " " + string(c.Server.ServerName)}, nil
 	}
 	return controlplane.MailText{}, errors.New("no words")
 }
@@ -350,5 +355,27 @@ func TestMailsAboutBillsAreWrittenOnce(t *testing.T) {
 	o.must(mails.Invoice(o.ctx, controlplane.InvoiceMailArgs{Invoice: o.invoice, Which: controlplane.MailInvoicePaid}))
 	if list, err = o.store.ListMails(o.ctx, 1); err != nil || list[0].To != "anna@new.example" {
 		t.Errorf("a mail went to where its account is no longer: %+v, %v", list, err)
+	}
+}
+
+// A process that is killed after the mail was put into the outbox leaves a job that is begun anew.
+func TestMailsAboutServersAreWrittenOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id, _, err := w.unpaid.Order(w.ctx, w.anna, controlplane.OrderRequest{Plan: "basic", Name: "anna", FirstAdmin: "anna", Language: "en"})
+	w.must(err)
+	job := &river.Job[controlplane.TenantMailArgs]{
+		JobRow: &rivertype.JobRow{ID: 7}, Args: controlplane.TenantMailArgs{Tenant: id, Which: controlplane.MailOrderReceived},
+	}
+	worker := &controlplane.TenantMailWorker{Store: w.store, Texts: wording{}}
+	w.must(worker.Work(w.ctx, job))
+	w.must(worker.Work(w.ctx, job))
+	if mails, jobs := w.count(`select count(*) from mails`), w.count(`select count(*) from river_job where kind = 'mail'`); mails != 1 || jobs != 1 {
+		t.Fatalf("%d mails, %d jobs", mails, jobs)
+	}
+	job.JobRow = &rivertype.JobRow{ID: 8} // it has happened again
+	w.must(worker.Work(w.ctx, job))
+	if mails := w.count(`select count(*) from mails`); mails != 2 {
+		t.Fatalf("%d mails", mails)
 	}
 }

@@ -120,11 +120,6 @@ func (s *Store) FinishMail(ctx context.Context, id int64, failure string) error 
 	return nil
 }
 
-// AddMail puts a mail into the outbox.
-func (s *Store) AddMail(ctx context.Context, m controlplane.Mail) error {
-	return s.inTx(ctx, "queue a mail", func(tx pgx.Tx) error { return s.queueMail(ctx, tx, m) })
-}
-
 // AddMailOnce puts a mail into the outbox, unless one with this name was put there before.
 func (s *Store) AddMailOnce(ctx context.Context, name, invoice string, m controlplane.Mail) error {
 	return s.inTx(ctx, "queue a mail", func(tx pgx.Tx) error {
