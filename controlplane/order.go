@@ -50,6 +50,9 @@ type OrderStore interface {
 	VATNote(ctx context.Context, account string) (billing.VATNote, error)
 	// NameHolder says who holds a server name: "" nobody, "taken", or "tombstoned".
 	NameHolder(ctx context.Context, name tenant.Domain) (string, error)
+	// FindOrdered finds a server that an account has ordered and that has never served yet, of the same name, with the same choices
+	// as another order of it would have; "" when there is none.
+	FindOrdered(ctx context.Context, o NewOrder) (tenant.ID, tenant.Status, error)
 	// CreateOrder records tenant, add-ons, name, first member, order, subscription, job and audit in one transaction, and begins the
 	// subscription when nothing is to be paid first. A name that was taken meanwhile is the Fault name.taken or domain.taken; an
 	// account with MostOpenOrders is refused with order.too_many; the coupon faults are those of FindCoupon, and trial.used says that
@@ -238,7 +241,8 @@ func (o *Orders) names(r OrderRequest) (OrderNames, error) {
 	return names, nil
 }
 
-// Order orders a server: after it returns, the server waits for payment, for its domain, or is being provisioned.
+// Order orders a server: after it returns, the server waits for payment, for its domain, or is being provisioned. The same order again
+// is the one before, as long as that has not served yet: whoever got no answer sends the form once more.
 func (o *Orders) Order(ctx context.Context, actor Actor, r OrderRequest) (tenant.ID, billing.Terms, error) {
 	quote, err := o.Price(ctx, actor.Account, r)
 	if err != nil {
@@ -248,7 +252,7 @@ func (o *Orders) Order(ctx context.Context, actor Actor, r OrderRequest) (tenant
 		// A slug is also its first version's id. Whoever saw that one and orders it must not get another at another price.
 		return "", billing.Terms{}, &tenant.Fault{Kind: tenant.Conflict, Code: "plan.changed", Field: "plan"}
 	}
-	names, err := o.CheckName(ctx, r)
+	names, err := o.names(r)
 	if err != nil {
 		return "", billing.Terms{}, err
 	}
@@ -261,10 +265,16 @@ func (o *Orders) Order(ctx context.Context, actor Actor, r OrderRequest) (tenant
 	if !offered {
 		return "", billing.Terms{}, &tenant.Fault{Kind: tenant.Invalid, Code: "engine.not_offered", Field: "engine"}
 	}
-	r.Engine = engine
+	r.Engine, r.Coupon = engine, couponCode(r.Coupon)
 	order := NewOrder{
 		Actor: actor, Tenant: tenant.NewID(), Provider: o.Billing.Name(), Request: r, Names: names, Proof: newProof(),
 		Offer: quote.Offer, Bill: quote.Owed, Now: o.Now().UTC().Truncate(time.Second),
+	}
+	if id, terms, err := o.ordered(ctx, order); id != "" || err != nil {
+		return id, terms, err
+	}
+	if _, err := o.CheckName(ctx, r); err != nil {
+		return "", billing.Terms{}, err
 	}
 	if names.Own {
 		order.Records = o.Records(DomainClaim{Tenant: order.Tenant, ServerName: names.ServerName, Host: names.Host, Token: order.Proof})
@@ -283,9 +293,22 @@ func (o *Orders) Order(ctx context.Context, actor Actor, r OrderRequest) (tenant
 		order.Terms.Settled = true // a trial, or a coupon for all of it
 	}
 	if err := o.Store.CreateOrder(ctx, order); err != nil {
+		// The same order may have been made in between: a form that was sent twice at once.
+		if id, terms, look := o.ordered(ctx, order); look == nil && id != "" {
+			return id, terms, nil
+		}
 		return "", billing.Terms{}, err
 	}
 	return order.Tenant, order.Terms, nil
+}
+
+// ordered finds the order that another one would only repeat. Its Terms lead to our own page, where it is paid.
+func (o *Orders) ordered(ctx context.Context, order NewOrder) (tenant.ID, billing.Terms, error) {
+	id, status, err := o.Store.FindOrdered(ctx, order)
+	if err != nil {
+		return "", billing.Terms{}, fmt.Errorf("find an earlier order of %s: %w", order.Names.ServerName, err)
+	}
+	return id, billing.Terms{Settled: status != tenant.AwaitingPayment}, nil
 }
 
 func (o *Orders) page(id tenant.ID, path string) string {

@@ -113,6 +113,25 @@ func (s *Store) CreateOrder(ctx context.Context, o controlplane.NewOrder) error 
 	})
 }
 
+const findOrdered = `
+select t.id, t.status from tenants t join orders o on o.tenant_id = t.id
+where t.account_id = $1 and t.server_name = $2 and t.host = $3 and t.engine = $4 and t.first_admin = $5 and t.active_at is null
+	and t.status in ('awaiting_payment', 'awaiting_domain', 'provisioning') and o.plan_id = $6 and o.addons = $7 and coalesce(o.coupon, '') = $8
+order by o.number desc limit 1`
+
+// FindOrdered finds an order that another one would only repeat.
+func (s *Store) FindOrdered(ctx context.Context, o controlplane.NewOrder) (id tenant.ID, status tenant.Status, err error) {
+	err = s.pool.QueryRow(ctx, findOrdered, o.Actor.Account, o.Names.ServerName, o.Names.Host, o.Request.Engine, o.Request.FirstAdmin,
+		o.Offer.Plan.ID, orderedPacks(o.Offer), o.Request.Coupon).Scan(&id, &status)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", "", nil
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("find order of %s: %w", o.Names.ServerName, translate(err))
+	}
+	return id, status, nil
+}
+
 // orderedPack is what an order's row keeps of an add-on.
 type orderedPack struct {
 	Addon    tenant.AddonID `json:"addon"`

@@ -36,13 +36,68 @@ func TestACancelledOrderFreesItsName(t *testing.T) {
 	request := controlplane.OrderRequest{Plan: "basic", Name: "anna", FirstAdmin: "anna", Language: "en"}
 	id, _, err := w.unpaid.Order(w.ctx, w.anna, request)
 	w.must(err)
-	_, _, err = w.unpaid.Order(w.ctx, w.anna, request)
+	_, _, err = w.unpaid.Order(w.ctx, w.account("ben@example.org"), request)
 	w.wantFault(err, "name.taken")
 	order, err := w.store.FindOrder(w.ctx, id)
 	w.must(err)
 	w.must(w.store.CancelOrder(w.ctx, w.anna, order.ID))
 	w.wantStatus(id, tenant.Deleted)
 	w.order("anna")
+}
+
+// Whoever got no answer, or clicked twice, sends the same form again.
+func TestTheSameOrderAgainIsTheOneBefore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, request := range []controlplane.OrderRequest{
+		{Plan: "basic", Name: "anna", FirstAdmin: "anna", Language: "en"},
+		{Plan: "basic", Domain: "anna.example", FirstAdmin: "anna", Language: "en"},
+	} {
+		first, _, err := w.unpaid.Order(w.ctx, w.anna, request)
+		w.must(err)
+		again, terms, err := w.unpaid.Order(w.ctx, w.anna, request)
+		w.must(err)
+		if again != first || terms.Settled || terms.CheckoutURL != "" {
+			t.Fatalf("%s again is %s, %+v", first, again, terms)
+		}
+		other := request
+		other.FirstAdmin = "ben"
+		if id, _, err := w.unpaid.Order(w.ctx, w.anna, other); id == first {
+			t.Fatalf("another order is %s too: %v", first, err)
+		}
+		order, err := w.store.FindOrder(w.ctx, first)
+		w.must(err)
+		w.must(w.store.SettleOrder(w.ctx, w.anna, order.ID))
+		again, terms, err = w.unpaid.Order(w.ctx, w.anna, request)
+		w.must(err)
+		if again != first || !terms.Settled {
+			t.Fatalf("paid, %s again is %s, %+v", first, again, terms)
+		}
+	}
+	served := w.active("served")
+	if id, _, err := w.unpaid.Order(w.ctx, w.anna, controlplane.OrderRequest{Plan: "basic", Name: "served", FirstAdmin: "anna", Language: "en"}); id == served {
+		t.Fatalf("a server that serves was ordered again: %v", err)
+	}
+	// At once, none has seen another.
+	orders := make(chan tenant.ID, 8)
+	var wait sync.WaitGroup
+	for range cap(orders) {
+		wait.Go(func() {
+			id, _, err := w.unpaid.Order(w.ctx, w.anna, controlplane.OrderRequest{Plan: "basic", Name: "twice", FirstAdmin: "anna", Language: "en"})
+			if err != nil {
+				t.Error(err)
+			}
+			orders <- id
+		})
+	}
+	wait.Wait()
+	close(orders)
+	one := <-orders
+	for id := range orders {
+		if id != one {
+			t.Errorf("one click is %s and %s", one, id)
+		}
+	}
 }
 
 // Each order holds a name before it is paid: nobody may take them all. Those that came to serve do not count.
@@ -82,9 +137,10 @@ func TestOfManyOrdersForANameOneWins(t *testing.T) {
 		mu   sync.Mutex
 		won  int
 	)
-	for range 20 {
+	for i := range 20 {
+		who := w.account(fmt.Sprintf("anna%d@example.org", i))
 		wait.Go(func() {
-			_, _, err := w.orders.Order(w.ctx, w.anna, controlplane.OrderRequest{Plan: "basic", Name: "anna", FirstAdmin: "anna", Language: "de"})
+			_, _, err := w.orders.Order(w.ctx, who, controlplane.OrderRequest{Plan: "basic", Name: "anna", FirstAdmin: "anna", Language: "de"})
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
