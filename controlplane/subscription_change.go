@@ -119,14 +119,18 @@ func (s *Subscriptions) carryOut(ctx context.Context, subscription Subscription,
 // ChangePatience is how long a change may wait for its money before it is given up.
 const ChangePatience = 23 * time.Hour
 
-// TakeUp finishes a change whose process died on the way, and gives up one whose money never came.
+// TakeUp finishes a change whose process died on the way, and gives up one whose money never came: after a last look, since it may
+// have come while nobody was there to hear of it. What is booked waits for no money, and is not given up.
 func (s *Subscriptions) TakeUp(ctx context.Context, id tenant.ID) error {
 	subscription, err := s.Store.FindSubscription(ctx, id)
 	if err != nil || subscription.Change == nil {
 		return err
 	}
 	c := *subscription.Change
-	if s.Now().Sub(c.Asked) > ChangePatience {
+	if !c.Later && s.Now().Sub(c.Asked) > ChangePatience {
+		if err := s.Refresh(ctx, id); err != nil {
+			return err
+		}
 		return s.Store.DropChange(ctx, id, c.Key, "expired")
 	}
 	terms, err := s.carryOut(ctx, subscription, c)

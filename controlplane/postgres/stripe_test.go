@@ -520,3 +520,38 @@ func TestStripeCrashes(t *testing.T) {
 		}
 	}
 }
+
+// TestStripeCrashesAndStaysDown: the process dies after Stripe was told of a change, and nobody looks for longer than a change waits
+// for its money. What was taken is not given up, nor what was booked, which waits for none.
+func TestStripeCrashesAndStaysDown(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.bought("basic")
+	w.pass(3 * 24 * time.Hour)
+	die := func(plan tenant.PlanID) {
+		t.Helper()
+		choice := controlplane.Choice{Plan: plan}
+		quote, err := w.subs.Quote(w.ctx, w.anna, id, choice, w.now())
+		w.must(err)
+		w.stripe.Fail("POST", "/v1/subscriptions/", slices.Repeat([]stripefake.Failure{stripefake.Lost}, 12)...) // the client tries again by itself
+		if _, _, err = w.subs.Confirm(w.ctx, w.anna, id, controlplane.Confirmed{Choice: choice, At: quote.At, Gross: quote.Bill.Gross.Cents}); err == nil {
+			t.Fatal("no error")
+		}
+		w.stripe.Forget() // nor does a webhook tell
+		w.pass(controlplane.ChangePatience + time.Hour)
+	}
+	before := w.taken()
+	die("all-in")
+	w.wantState(id, billing.Active, "all-in")
+	if w.taken() == before {
+		t.Error("nothing was taken")
+	}
+	die("basic")
+	w.wantState(id, billing.Active, "all-in")
+	if s := w.sub(id); s.Next == nil || s.Next.Plan.ID != "basic" || s.Change != nil {
+		t.Errorf("booked: %+v, pending: %+v", s.Next, s.Change)
+	}
+	if n := w.count(`select count(*) from audit where action = 'subscription.change.dropped'`); n != 0 {
+		t.Errorf("%d changes were given up", n)
+	}
+}
