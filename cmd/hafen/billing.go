@@ -66,7 +66,7 @@ func (b billingSettings) stripe(ctx context.Context, store *postgres.Store) (*st
 	if err != nil {
 		return nil, err
 	}
-	return stripe.New(stripe.Config{Key: key, URL: b.StripeURL, Installation: installation, Customers: store})
+	return stripe.New(stripe.Config{Key: key, URL: b.StripeURL, Installation: installation, Customers: store, Transport: atRequest})
 }
 
 func stripeKey(file string) (string, error) {

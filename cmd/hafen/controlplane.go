@@ -98,7 +98,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	if err != nil {
 		return nil, fmt.Errorf("open the keys: %w", err)
 	}
-	store, err := postgres.Open(ctx, db.dsn, postgres.Config{Secrets: keys.Secrets, Edge: keys.Edge, MaxConns: 20})
+	store, err := postgres.Open(ctx, db.dsn, postgres.Config{Secrets: keys.Secrets, Edge: keys.Edge, MaxConns: 20, Tracer: atCommit})
 	if err != nil {
 		return nil, err
 	}

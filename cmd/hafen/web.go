@@ -85,7 +85,7 @@ func runWeb(ctx context.Context, s settings, w webSettings, dsn string, metrics 
 	if err != nil {
 		return err
 	}
-	store, err := postgres.Open(ctx, dsn, postgres.Config{})
+	store, err := postgres.Open(ctx, dsn, postgres.Config{Tracer: atCommit})
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,8 @@ type Config struct {
 	Secrets, Edge Sealer
 	// Now is the clock of money, which tests move; time.Now when nil. All else goes by the database's.
 	Now func() time.Time
+	// Tracer sees every statement; nil but in crash tests.
+	Tracer pgx.QueryTracer
 }
 
 // Sealer encrypts what a stolen database must not show. Context binds a ciphertext to its row.
@@ -67,7 +69,7 @@ func OpenLazily(ctx context.Context, dsn string, config Config) (*Store, error) 
 	if err != nil {
 		return nil, errors.New("read the database's address: not a PostgreSQL address") // err quotes it, password and all
 	}
-	c.MaxConns = 10
+	c.MaxConns, c.ConnConfig.Tracer = 10, config.Tracer
 	if config.MaxConns > 0 {
 		c.MaxConns = config.MaxConns
 	}

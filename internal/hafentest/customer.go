@@ -99,6 +99,16 @@ func (c *Customer) do(method, path string, form url.Values) string {
 // Try sends a request, follows where it leads, and gives what is there, whatever its status.
 func (c *Customer) Try(method, path string, form url.Values) (status int, page string) {
 	c.h.t.Helper()
+	status, page, _, err := c.Attempt(method, path, form)
+	if err != nil {
+		c.h.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return status, page
+}
+
+// Attempt is Try where there may be no answer. It also says where the browser has been led to.
+func (c *Customer) Attempt(method, path string, form url.Values) (status int, page string, at *url.URL, err error) {
+	c.h.t.Helper()
 	request, err := http.NewRequestWithContext(c.h.t.Context(), method, c.h.URL()+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		c.h.t.Fatal(err)
@@ -110,14 +120,11 @@ func (c *Customer) Try(method, path string, form url.Values) (status int, page s
 	}
 	answer, err := c.client.Do(request)
 	if err != nil {
-		c.h.t.Fatalf("%s %s: %v", method, path, err)
+		return 0, "", nil, err
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		c.h.t.Fatalf("%s %s: %v", method, path, err)
-	}
-	return answer.StatusCode, string(body)
+	return answer.StatusCode, string(body), answer.Request.URL, err
 }
 
 func words(page string) string {
@@ -173,11 +180,16 @@ var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"
 func (s Server) ChangePlan(plan string) {
 	s.Customer.h.t.Helper()
 	path := "/servers/" + string(s.ID) + "/plan/change"
+	s.Customer.Post(path, Hidden(s.Customer.Get(path+"?plan="+url.QueryEscape(plan))))
+}
+
+// Hidden are the hidden fields of a page, as they are sent with its form.
+func Hidden(page string) url.Values {
 	form := url.Values{}
-	for _, field := range hidden.FindAllStringSubmatch(s.Customer.Get(path+"?plan="+url.QueryEscape(plan)), -1) {
+	for _, field := range hidden.FindAllStringSubmatch(page, -1) {
 		form.Set(field[1], html.UnescapeString(field[2]))
 	}
-	s.Customer.Post(path, form)
+	return form
 }
 
 // BaseURL is where clients reach the server, found by well-known discovery as they find it.

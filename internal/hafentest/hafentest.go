@@ -201,6 +201,16 @@ func (p *Process) Wait(atMost time.Duration) error {
 	}
 }
 
+// Ended reports whether the process has ended, however.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Killed reports whether the process ended by SIGKILL.
 func (p *Process) Killed() bool {
 	exit, ok := errors.AsType[*exec.ExitError](p.err)

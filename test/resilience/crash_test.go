@@ -218,7 +218,7 @@ func orphans(t *testing.T, h *hafentest.Hafen) {
 		`select datname from pg_database where datname like 'hs\_%' and substr(datname, 4) not in (select id from tenants where status <> 'deleted')`,
 		`select rolname from pg_roles where rolname like 'hs\_%' and substr(rolname, 4) not in (select id from tenants where status <> 'deleted')`,
 		`select tenant_id from routes where tenant_id not in (select id from tenants where status <> 'deleted')`,
-		`select host from certificates where host <> 'hafen.localhost' and host not in (select host from tenants where status <> 'deleted')`,
+		`select host from certificates where host <> '` + h.Base + `' and host not in (select host from tenants where status <> 'deleted')`,
 	} {
 		rows, err := conn.Query(t.Context(), sql)
 		if err != nil {
