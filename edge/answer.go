@@ -37,13 +37,26 @@ var (
 	restarting      = refusal{status: http.StatusServiceUnavailable, code: "M_UNKNOWN", message: "This service is restarting; please try again", retryAfter: time.Second, reason: "drain"}
 )
 
-// The limits are the server's and not one person's, so their code is the one for servers, M_RESOURCE_LIMIT_EXCEEDED: a 403, as
-// Synapse answers for its own resource limits, of which clients show admin_contact as a link. The fields info_uri and
-// can_upgrade are those of M_USER_LIMIT_EXCEEDED (MSC4335, Matrix 1.18), for clients that show them with any error.
+// The limits are the server's and not one person's, so their code is the one for servers, M_RESOURCE_LIMIT_EXCEEDED, of which
+// clients show admin_contact as a link. The fields info_uri and can_upgrade are those of M_USER_LIMIT_EXCEEDED (MSC4335, Matrix
+// 1.18), for clients that show them with any error.
+//
+// What Element Web makes of it (read in its develop branch of 2026: ContentMessages, ErrorUtils, ServerLimitToast, RoomStatusBar,
+// LoggedInView) is always a sentence of its own, in its reader's language; never ours:
+//
+//   - of an upload it looks at the status alone. 413 is "exceeds this homeserver's size limit for uploads", and makes it forget the
+//     limit it knew and ask again (see mediaconfig.go), after which it says how much is left; anything else is "failed to upload";
+//   - of a message that was not sent, at the code and at limit_type, of which it knows hs_disabled: "blocked by its administrator".
+//     Others are "exceeded a resource limit". With either goes a button to admin_contact;
+//   - of a sync and of logging in, at the code and at limit_type, of which it knows hs_blocked there, with the same words;
+//   - of all the rest, 403 without that code is "incorrect username or password" when logging in, else nothing in particular.
+//
+// So each refusal has the status and the type that bring the truest of these sentences.
 
+// overStorage is a 413 as RFC 9110 has it, section 15.5.14: larger than the server is able to take.
 func (e *Edge) overStorage(route tenant.Route) refusal {
 	return refusal{
-		status: http.StatusForbidden, code: "M_RESOURCE_LIMIT_EXCEEDED", contact: route.Contact, limit: "storage", reason: "storage",
+		status: http.StatusRequestEntityTooLarge, code: "M_RESOURCE_LIMIT_EXCEEDED", contact: route.Contact, limit: "storage", reason: "storage",
 		message: "This server's storage is full. Please contact its administrator, who can get more of it",
 		info:    e.planPage(route), upgrade: true,
 	}
@@ -57,10 +70,10 @@ func (e *Edge) tooLargeFor(route tenant.Route) refusal {
 	return r
 }
 
-// restricted says nothing about money: who reads it is a member, not who pays.
+// restricted says nothing about money: who reads it is a member, not who pays. It is met by whoever sends a message.
 func (e *Edge) restricted(route tenant.Route) refusal {
 	return refusal{
-		status: http.StatusForbidden, code: "M_RESOURCE_LIMIT_EXCEEDED", contact: route.Contact, limit: "read_only", reason: "restricted",
+		status: http.StatusForbidden, code: "M_RESOURCE_LIMIT_EXCEEDED", contact: route.Contact, limit: "hs_disabled", reason: "restricted",
 		message: "This server is read-only for now. Please contact its administrator; everything can still be read, downloaded and exported",
 		info:    e.planPage(route), upgrade: true,
 	}
@@ -78,10 +91,10 @@ func (e *Edge) planPage(route tenant.Route) string {
 	return "https://" + host + "/servers/" + string(route.Tenant) + "/plan"
 }
 
-// suspended uses Synapse's limit type for a blocked server, which Element shows with the contact.
+// suspended is met by every sync.
 func suspended(contact string) refusal {
 	return refusal{
-		status: http.StatusForbidden, code: "M_RESOURCE_LIMIT_EXCEEDED", contact: contact, limit: "hs_disabled", reason: "suspended",
+		status: http.StatusForbidden, code: "M_RESOURCE_LIMIT_EXCEEDED", contact: contact, limit: "hs_blocked", reason: "suspended",
 		message: "This server is suspended. Please contact its administrator",
 	}
 }

@@ -32,13 +32,13 @@ func TestAsynchronousUploads(t *testing.T) {
 	}
 	client := w.client(t, w.https, true)
 	for _, body := range []io.Reader{bytes.NewReader(make([]byte, 225*kib)), unsized(225 * kib)} {
-		do(t, client, request(t, "PUT", fill, body)).isRefusal(t, 403, "M_RESOURCE_LIMIT_EXCEEDED")
+		do(t, client, request(t, "PUT", fill, body)).isRefusal(t, 413, "M_RESOURCE_LIMIT_EXCEEDED")
 	}
 	if got := do(t, client, request(t, "PUT", fill, unsized(224*kib))); got.status != 200 {
 		t.Fatalf("what fits exactly: %d %s", got.status, got.body)
 	}
 	// A place that nothing fits into is not made.
-	do(t, client, request(t, "POST", create, nil)).isRefusal(t, 403, "M_RESOURCE_LIMIT_EXCEEDED")
+	do(t, client, request(t, "POST", create, nil)).isRefusal(t, 413, "M_RESOURCE_LIMIT_EXCEEDED")
 	if stored.Load() != 1<<20 {
 		t.Errorf("%d bytes stored", stored.Load())
 	}

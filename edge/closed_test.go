@@ -34,7 +34,8 @@ func TestRestrictedAndOpenAgain(t *testing.T) {
 			refused := send()
 			refused.isRefusal(t, 403, "M_RESOURCE_LIMIT_EXCEEDED")
 			plan := "https://example.org/servers/" + string(w.source.snapshot.Routes[0].Tenant) + "/plan"
-			if refused.json["admin_contact"] != "mailto:help@example.org" || refused.json["info_uri"] != plan || refused.json["can_upgrade"] != true {
+			if refused.json["admin_contact"] != "mailto:help@example.org" || refused.json["info_uri"] != plan || refused.json["can_upgrade"] != true ||
+				refused.json["limit_type"] != "hs_disabled" { // of those that Element knows for a message
 				t.Errorf("no way on: %s", refused.body)
 			}
 			do(t, client, request(t, "POST", uploadURL, bytes.NewReader(make([]byte, kib)))).isRefusal(t, 403, "M_RESOURCE_LIMIT_EXCEEDED")

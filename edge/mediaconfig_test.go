@@ -60,7 +60,7 @@ func TestMediaConfigTellsTheTrueLimit(t *testing.T) {
 		t.Fatal("uploads within the limit are refused")
 	}
 	want(212 * kib) // what is left
-	if upload(212*kib+1) != 403 || upload(212*kib) != 200 {
+	if upload(212*kib+1) != 413 || upload(212*kib) != 200 {
 		t.Fatal("the limit that is told is not the one that is kept")
 	}
 	want(0)

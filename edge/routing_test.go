@@ -304,7 +304,7 @@ func TestSuspendedTenant(t *testing.T) {
 
 	got := get(t, client, "https://alpha.example.org/_matrix/client/v3/sync")
 	got.isRefusal(t, 403, "M_RESOURCE_LIMIT_EXCEEDED")
-	if got.json["admin_contact"] != "mailto:help@example.org" || got.json["limit_type"] != "hs_disabled" {
+	if got.json["admin_contact"] != "mailto:help@example.org" || got.json["limit_type"] != "hs_blocked" {
 		t.Errorf("a member learns too little: %s", got.body)
 	}
 	peer := get(t, w.client(t, w.peers, true), "https://alpha.example.org/_matrix/federation/v1/version")

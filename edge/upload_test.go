@@ -82,9 +82,9 @@ func TestRefusedBeforeTheBody(t *testing.T) {
 		{"POST", "/_matrix/media/r0/upload", 600 * kib, 413, "M_TOO_LARGE"},
 		{"POST", "/_matrix/media/v1/upload?filename=x", 600 * kib, 413, "M_TOO_LARGE"},
 		{"PUT", "/_matrix/media/v3/upload/alpha.example.org/x", 600 * kib, 413, "M_TOO_LARGE"},
-		{"POST", "/_matrix/media/v3/upload", 200 * kib, 403, "M_RESOURCE_LIMIT_EXCEEDED"},
-		{"PUT", "/_matrix/media/v3/upload/alpha.example.org/x", 200 * kib, 403, "M_RESOURCE_LIMIT_EXCEEDED"},
-		{"POST", "/_matrix/client/v1/media/upload", 200 * kib, 403, "M_RESOURCE_LIMIT_EXCEEDED"},
+		{"POST", "/_matrix/media/v3/upload", 200 * kib, 413, "M_RESOURCE_LIMIT_EXCEEDED"},
+		{"PUT", "/_matrix/media/v3/upload/alpha.example.org/x", 200 * kib, 413, "M_RESOURCE_LIMIT_EXCEEDED"},
+		{"POST", "/_matrix/client/v1/media/upload", 200 * kib, 413, "M_RESOURCE_LIMIT_EXCEEDED"},
 		{"PUT", "/_matrix/client/v3/rooms/!a:b/send/m.room.message/1", 20 << 20, 413, "M_TOO_LARGE"},
 		{"POST", "/_matrix/client/v3/register", 200 * kib, 403, "M_FORBIDDEN"},
 	} {
@@ -154,7 +154,7 @@ func TestUploadWithoutLengthIsCut(t *testing.T) {
 		}
 	}
 	for _, body := range []io.Reader{unsized(1), bytes.NewReader(make([]byte, 1)), nil} {
-		do(t, client, request(t, "POST", uploadURL, body)).isRefusal(t, 403, "M_RESOURCE_LIMIT_EXCEEDED")
+		do(t, client, request(t, "POST", uploadURL, body)).isRefusal(t, 413, "M_RESOURCE_LIMIT_EXCEEDED")
 	}
 	if stored.Load() != 2<<20 {
 		t.Errorf("%d bytes stored", stored.Load())
@@ -188,7 +188,7 @@ func TestParallelUploadsStopAtTheQuota(t *testing.T) {
 				switch response.StatusCode {
 				case 200:
 					accepted.Add(1)
-				case 403:
+				case 413:
 					refused.Add(1)
 				default:
 					t.Errorf("status %d", response.StatusCode)
@@ -248,7 +248,7 @@ func TestFailedUploadsGiveTheirSpaceBack(t *testing.T) {
 	eventually(t, "the upload begins", func() bool { return len(w.alpha.seen()) == 5 }) // each asks who it is first
 	full := request(t, "POST", uploadURL, bytes.NewReader(make([]byte, 512*kib)))
 	full.Header.Set("Authorization", "Bearer good")
-	do(t, client, full).isRefusal(t, 403, "M_RESOURCE_LIMIT_EXCEEDED") // all is reserved by the one under way
+	do(t, client, full).isRefusal(t, 413, "M_RESOURCE_LIMIT_EXCEEDED") // all is reserved by the one under way
 	conn.Close()
 
 	eventually(t, "the space is given back", func() bool {
@@ -307,7 +307,7 @@ func TestMeasurementTakesOver(t *testing.T) {
 	upload := func(n int) int {
 		return do(t, client, request(t, "POST", uploadURL, bytes.NewReader(make([]byte, n)))).status
 	}
-	if upload(600*kib) != 200 || upload(600*kib) != 403 {
+	if upload(600*kib) != 200 || upload(600*kib) != 413 {
 		t.Fatal("the first upload is not counted")
 	}
 	measure := func(bytes int64, at time.Time) {
@@ -315,11 +315,11 @@ func TestMeasurementTakesOver(t *testing.T) {
 	}
 	// Measured before the upload ended: it does not contain it, whatever it says.
 	measure(500*kib, time.Now().Add(-30*time.Second))
-	eventually(t, "the old measurement arrives", func() bool { return upload(1) == 403 })
+	eventually(t, "the old measurement arrives", func() bool { return upload(1) == 413 })
 	// Measured after: it contains it.
 	measure(600*kib, time.Now())
 	eventually(t, "the new measurement arrives", func() bool { return upload(300*kib) == 200 })
-	if upload(300*kib) != 403 {
+	if upload(300*kib) != 413 {
 		t.Error("the upload after the measurement is not counted")
 	}
 	// The customer bought more.

@@ -85,13 +85,13 @@ func testParallelUploads(t *testing.T, p port) {
 			mu.Lock()
 			defer mu.Unlock()
 			statuses[status]++
-			if status == http.StatusForbidden && (said["errcode"] != "M_RESOURCE_LIMIT_EXCEEDED" || said["info_uri"] == nil || said["can_upgrade"] != true) {
+			if status == http.StatusRequestEntityTooLarge && (said["errcode"] != "M_RESOURCE_LIMIT_EXCEEDED" || said["info_uri"] == nil || said["can_upgrade"] != true) {
 				t.Errorf("the refusal: %v", said)
 			}
 		})
 	}
 	all.Wait()
-	kept, refused := statuses[http.StatusOK], statuses[http.StatusForbidden]
+	kept, refused := statuses[http.StatusOK], statuses[http.StatusRequestEntityTooLarge]
 	if p.engine == tenant.Synapse {
 		refused += statuses[http.StatusBadRequest] // it wants every upload's length declared
 	}
@@ -134,7 +134,7 @@ func (p port) testAsynchronous(t *testing.T, server hafentest.Server, otto *maut
 	case status != http.StatusOK:
 		t.Fatalf("a place that fits: %d %v", status, said)
 	}
-	if status, said := fill(290 << 10); status != http.StatusForbidden || said["errcode"] != "M_RESOURCE_LIMIT_EXCEEDED" {
+	if status, said := fill(290 << 10); status != http.StatusRequestEntityTooLarge || said["errcode"] != "M_RESOURCE_LIMIT_EXCEEDED" {
 		t.Errorf("a place that does not fit: %d %v", status, said)
 	}
 }

@@ -92,7 +92,7 @@ func wantSuspended(t *testing.T, p port, s hafentest.Server, b belongings) {
 	} {
 		refused, ok := errors.AsType[mautrix.HTTPError](try())
 		if !ok || refused.RespError == nil || refused.RespError.ErrCode != "M_RESOURCE_LIMIT_EXCEEDED" || refused.RespError.StatusCode != http.StatusForbidden ||
-			refused.RespError.ExtraData["limit_type"] != "hs_disabled" || refused.RespError.ExtraData["admin_contact"] == nil {
+			refused.RespError.ExtraData["limit_type"] != "hs_blocked" || refused.RespError.ExtraData["admin_contact"] == nil {
 			t.Errorf("%s: %v", what, refused)
 		}
 	}
