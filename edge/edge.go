@@ -34,6 +34,7 @@ type Edge struct {
 	index     atomic.Pointer[index]
 	occupants *occupants
 	copy      copyFile
+	journal   *journal
 	kept      Revision // what the local copy holds; with keptAt, the follower's own
 	keptAt    time.Time
 
@@ -53,6 +54,7 @@ func New(config Config) (*Edge, error) {
 	e := &Edge{
 		config: config, log: config.Log, forwarder: newForwarder(config.Hold), challenges: newChallenges(config.Source),
 		occupants: &occupants{}, copy: copyFile{config.Copy, config.Sealer}, ready: make(chan struct{}),
+		journal: &journal{path: config.Copy + ".uploads", log: config.Log},
 	}
 	e.dashboard.backend.Store(&e.config.Dashboard.Backend)
 	e.cutoff, e.cut = context.WithCancel(context.Background())
@@ -62,6 +64,9 @@ func New(config Config) (*Edge, error) {
 	}
 	e.connections, e.requests = newConnections(config.ClientConnections), newRequests(config.ClientRequests)
 	e.index.Store(&index{})
+	if e.occupants.remembered, err = e.journal.load(); err != nil {
+		e.log.Error("edge starts without what was uploaded since the last measurements", "error", err)
+	}
 	kept, err := e.copy.load()
 	if err != nil {
 		e.log.Error("edge starts without its local copy", "error", err)
@@ -97,6 +102,7 @@ func (e *Edge) Run(ctx context.Context) error {
 	<-ctx.Done()
 	e.drain(servers)
 	background.Wait()
+	e.journal.end()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
 		return cause
 	}

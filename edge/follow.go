@@ -92,7 +92,7 @@ func (e *Edge) keep() {
 
 func (e *Edge) save(now time.Time) {
 	s := e.index.Load().snapshot
-	if s.Revision == e.kept {
+	if s.Revision == e.kept && !e.journal.long() {
 		return
 	}
 	if err := e.copy.save(s); err != nil {
@@ -100,4 +100,7 @@ func (e *Edge) save(now time.Time) {
 		return
 	}
 	e.kept, e.keptAt = s.Revision, now
+	if err := e.journal.rewrite(e.occupants.pending); err != nil {
+		e.log.Error("edge's journal of uploads is longer than it need be", "error", err)
+	}
 }

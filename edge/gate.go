@@ -3,6 +3,8 @@ package edge
 import (
 	"net/http"
 	"time"
+
+	"hafen/tenant"
 )
 
 // upload is one upload's passage through the quota gate.
@@ -12,7 +14,9 @@ import (
 // reservation (see vouch), nor does a body begin before the homeserver has agreed to its headers, where an engine does what
 // "Expect: 100-continue" asks for.
 type upload struct {
+	tenant   tenant.ID
 	meter    *meter
+	journal  *journal
 	reserved int64
 	body     *meteredBody
 	spoken   bool // the homeserver has answered
@@ -28,7 +32,7 @@ func writes(method string) bool {
 
 // admit makes the reservation, or says why not.
 func (e *Edge) admit(s site, w http.ResponseWriter, r *http.Request) (*upload, *refusal) {
-	u := &upload{meter: &s.tenant.meter, reserved: max(r.ContentLength, 0), now: e.config.Now}
+	u := &upload{tenant: s.route.Tenant, meter: &s.tenant.meter, journal: e.journal, reserved: max(r.ContentLength, 0), now: e.config.Now}
 	if !u.meter.reserve(u.reserved) {
 		why := e.overStorage(s.route)
 		return nil, &why
@@ -70,5 +74,5 @@ func (u *upload) settle() {
 	if u.spoken && !u.kept || !u.spoken && !whole {
 		stored = 0
 	}
-	u.meter.settle(u.reserved, stored, u.now())
+	u.journal.settle(u.tenant, u.meter, u.reserved, stored, u.now())
 }

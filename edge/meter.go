@@ -80,11 +80,31 @@ func (m *meter) settle(n, stored int64, now time.Time) {
 	if stored <= 0 {
 		return
 	}
-	m.accepted = append(m.accepted, acceptance{stored, now})
+	m.accept(acceptance{stored, now})
+}
+
+func (m *meter) accept(a acceptance) {
+	m.accepted = append(m.accepted, a)
 	if len(m.accepted) > maxAcceptances {
 		m.accepted[1].bytes += m.accepted[0].bytes
 		m.accepted = slices.Delete(m.accepted, 0, 1)
 	}
+}
+
+// remember takes over what an edge before this one has accepted.
+func (m *meter) remember(list []acceptance) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, a := range list {
+		m.accept(a)
+	}
+}
+
+// pending is what was accepted and not measured yet.
+func (m *meter) pending() []acceptance {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.accepted)
 }
 
 // free is what is left, never less than nothing.

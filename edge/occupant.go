@@ -16,7 +16,27 @@ type occupant struct {
 }
 
 // occupants holds them by tenant. Only the follower touches it.
-type occupants struct{ all map[tenant.ID]*occupant }
+type occupants struct {
+	all        map[tenant.ID]*occupant
+	remembered map[tenant.ID][]acceptance // from before the start, of tenants that are not known yet
+}
+
+// pending is all that was accepted and not measured yet.
+func (o *occupants) pending() []entry {
+	var list []entry
+	add := func(id tenant.ID, accepted []acceptance) {
+		for _, a := range accepted {
+			list = append(list, entry{id, a.bytes, a.at})
+		}
+	}
+	for id, t := range o.all {
+		add(id, t.meter.pending())
+	}
+	for id, accepted := range o.remembered {
+		add(id, accepted)
+	}
+	return list
+}
 
 // update creates, configures and forgets occupants so that there is exactly one for each tenant with a route.
 // Requests of a forgotten one keep their pointer and finish.
@@ -27,6 +47,8 @@ func (o *occupants) update(s Snapshot) map[tenant.ID]*occupant {
 		t, known := o.all[route.Tenant]
 		if !known {
 			t = &occupant{}
+			t.meter.remember(o.remembered[route.Tenant])
+			delete(o.remembered, route.Tenant)
 		}
 		t.backend.Store(&route.Backend)
 		t.meter.setQuota(route.StorageBytes)
