@@ -349,3 +349,28 @@ func TestMovedSocketDirectoryRestartsTheServer(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// work_mem and its like are for everybody to set. Memory that one session takes must not end in the kernel killing another: the
+// server would restart them all.
+func TestASessionsMemoryEndsBeforeTheMachines(t *testing.T) {
+	t.Parallel()
+	dir := place(t)
+	c := start(t, at(dir))
+	const greedy = `SELECT length(string_agg(repeat('x', 1000), '')) FROM generate_series(1, 400000)`
+	before := postmaster(t, dir)
+	take := func() error {
+		conn, err := connect(t, c.DSN(cluster.Database))
+		if err != nil {
+			t.Fatal(err)
+		}
+		execute(t, conn, `SET work_mem = '2GB'`)
+		var length int
+		return conn.QueryRow(t.Context(), greedy).Scan(&length)
+	}
+	expectCode(t, take(), "53200")
+	start(t, at(dir)) // adopted
+	expectCode(t, take(), "53200")
+	if after := postmaster(t, dir); after != before {
+		t.Errorf("the server process was %s and is %s", before, after)
+	}
+}

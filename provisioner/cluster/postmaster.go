@@ -83,6 +83,8 @@ func (c *Cluster) start(ctx context.Context) error {
 	before := c.logs()
 	// Not bound to ctx: the server shall outlive whoever started it.
 	command := c.command(context.WithoutCancel(ctx), "postgres", "-D", c.config.Dir)
+	command.Args = append([]string{"sh", "-c", within, "sh", strconv.Itoa(sessionMemory >> 10), command.Path}, command.Args[1:]...)
+	command.Path = "/bin/sh"
 	command.Stdout, command.Stderr = output, output
 	if err := command.Start(); err != nil {
 		return fmt.Errorf("start PostgreSQL: %w", err)
@@ -100,6 +102,15 @@ func (c *Cluster) start(ctx context.Context) error {
 	c.log.Info("PostgreSQL is ready", "pid", command.Process.Pid, "version", c.programs.major)
 	return nil
 }
+
+// sessionMemory is how much of its own a session may take, the shared buffers apart: many times what a homeserver's statements need
+// with the settings given here. A role may raise those settings for itself, by work_mem without end; and when the machine's memory
+// ends, the kernel kills some session, and PostgreSQL restarts all of them. At this limit the one statement fails.
+const sessionMemory = 256 << 20
+
+// within is a shell's, which becomes the server: a limit is for a process to set for itself and its children, and needs a right on
+// anybody else's that Hafen may lack.
+const within = `ulimit -d "$1" && shift && exec "$@"`
 
 // waitForRemnants waits until the last session of a postmaster that was killed has noticed; until then its shared
 // memory is in use and PostgreSQL refuses to start.
