@@ -17,7 +17,12 @@ type Meter struct {
 	Store  MeterStore
 	Reader UsageReader
 	Every  time.Duration // how old a measurement may grow; 2 min when zero
+	// Purges reports whether an engine can remove copies of other servers' files. Without it none are removed.
+	Purges func(tenant.EngineName) bool
 	Log    *slog.Logger
+
+	mu      sync.Mutex
+	trimmed map[tenant.ID]time.Time // when copies were last removed
 }
 
 // MeterStore keeps measurements.
@@ -30,6 +35,7 @@ type MeterStore interface {
 	ListUnsearched(ctx context.Context, age time.Duration, most int) ([]tenant.Spec, error)
 	// RecordOrphans keeps what a search has found.
 	RecordOrphans(ctx context.Context, id tenant.ID, bytes int64) error
+	RequestOperation(ctx context.Context, r OperationRequest) (id string, err error)
 }
 
 // Measurement is what a tenant uses at a moment: when measuring began. What was uploaded since is not in it.
@@ -114,6 +120,7 @@ func (m *Meter) measure(ctx context.Context, specs []tenant.Spec, measured chan<
 				one, err := m.read(ctx, spec)
 				if err == nil {
 					measured <- one
+					m.trim(ctx, spec, one.Usage)
 				} else if ctx.Err() == nil {
 					m.Log.WarnContext(ctx, "tenant not measured, next round tries again", "tenant", spec.ID, "error", err)
 				}
@@ -141,6 +148,40 @@ func (m *Meter) Measure(ctx context.Context, spec tenant.Spec) error {
 		return err
 	}
 	return m.Store.RecordUsages(ctx, []Measurement{one})
+}
+
+// trimPause is between two removals of a tenant's copies: of what its homeserver will not let go, more often is no use.
+const trimPause = time.Hour
+
+// trim has copies of other servers' files removed where they take up more than their share, down to three quarters of it.
+func (m *Meter) trim(ctx context.Context, spec tenant.Spec, usage tenant.Usage) {
+	most := spec.Quota.Copies()
+	if usage.RemoteBytes <= most || m.Purges == nil || !m.Purges(spec.Engine) || !m.trimsNow(spec.ID) {
+		return
+	}
+	_, err := m.Store.RequestOperation(ctx, OperationRequest{
+		Actor: Hafen, Tenant: spec.ID, Kind: OperationPurgeRemote, Subject: "remote media",
+		Input: remotePurge{Keep: max(most/4*3, 1)}, Audit: map[string]any{"kept": most, "had": usage.RemoteBytes},
+	})
+	if tenant.FaultOf(err).Kind == tenant.Conflict {
+		return // it sleeps, and gets no more of them; or they are just being removed
+	}
+	if err != nil && ctx.Err() == nil {
+		m.Log.WarnContext(ctx, "copies of other servers' files not removed, will be tried again", "tenant", spec.ID, "error", err)
+	}
+}
+
+func (m *Meter) trimsNow(id tenant.ID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.trimmed == nil {
+		m.trimmed = map[tenant.ID]time.Time{}
+	}
+	if time.Since(m.trimmed[id]) < trimPause {
+		return false
+	}
+	m.trimmed[id] = time.Now()
+	return true
 }
 
 // search looks for orphans with some tenants, one at a time.

@@ -193,6 +193,13 @@ func (w *OperationWorker) act(ctx context.Context, c OperationClaim) (any, error
 	return a.do(w, ctx, server, c)
 }
 
+func (w *OperationWorker) now() time.Time {
+	if w.Now == nil {
+		return time.Now()
+	}
+	return w.Now()
+}
+
 // measure looks at a tenant's storage, so that whoever sees that something is gone sees the space too, and the edge takes
 // uploads again. A claim leaves it five seconds; the meter's next round makes good what fails.
 func (w *OperationWorker) measure(ctx context.Context, spec tenant.Spec) {

@@ -64,10 +64,7 @@ func (w *OperationWorker) announce(ctx context.Context, s homeserver.Server, c O
 	if err != nil {
 		return nil, err
 	}
-	now := w.Now
-	if now == nil {
-		now = time.Now
-	}
+	now := w.now
 	turn := now().Add(announcementTurn)
 	for failures := 0; ; { // ends with the recipients, or the turn
 		next, err := w.Recipients.NextRecipients(ctx, in.Announcement, 20)

@@ -34,10 +34,16 @@ type remoteCounts struct {
 	Days []int     `json:"ages"`
 }
 
+// remotePurge removes copies that nobody has asked for since Before; or, with Keep, the longest unasked for until no more than
+// that is left.
 type remotePurge struct {
 	Days   int       `json:"days"`
 	Before time.Time `json:"before"`
+	Keep   int64     `json:"keep,omitempty"` // bytes
 }
+
+// trimAges are what is tried in turn, until so much older is removed as must be.
+var trimAges = []time.Duration{60 * day, 30 * day, 14 * day, 7 * day, 3 * day, day, 6 * time.Hour, time.Hour, 0}
 
 func (w *OperationWorker) mediaUsers(ctx context.Context, s homeserver.Server, c OperationClaim) (any, error) {
 	page, err := input[homeserver.Page](c)
@@ -110,6 +116,14 @@ func (w *OperationWorker) purgeRemote(ctx context.Context, s homeserver.Server, 
 	if err != nil {
 		return nil, err
 	}
+	if in.Keep > 0 {
+		if in.Before, err = trimBefore(ctx, s, w.now(), in.Keep); err != nil {
+			return nil, err
+		}
+		if in.Before.IsZero() { // also when an attempt that got no answer has removed them
+			return nil, w.Store.ReportOperation(ctx, c.ID, c.Total, c.Total)
+		}
+	}
 	total := c.Total
 	if total == 0 {
 		before, err := s.CountRemote(ctx, in.Before)
@@ -129,4 +143,22 @@ func (w *OperationWorker) purgeRemote(ctx context.Context, s homeserver.Server, 
 		return nil, err
 	}
 	return nil, w.Store.ReportOperation(ctx, c.ID, max(total-after.Bytes, 0), total)
+}
+
+// trimBefore is since when copies must go unasked for to be removed, so that no more than keep are left; zero when no more are.
+func trimBefore(ctx context.Context, s homeserver.Server, now time.Time, keep int64) (time.Time, error) {
+	all, err := s.CountRemote(ctx, now)
+	if err != nil || all.Bytes <= keep {
+		return time.Time{}, err
+	}
+	for _, age := range trimAges {
+		older, err := s.CountRemote(ctx, now.Add(-age))
+		if err != nil {
+			return time.Time{}, err
+		}
+		if all.Bytes-older.Bytes <= keep {
+			return now.Add(-age), nil
+		}
+	}
+	return now, nil // more has come meanwhile
 }

@@ -55,6 +55,9 @@ func deletionWords(l Locale, d Deletion) string {
 	case "delete_room":
 		return l.T("rooms.work.room", "Name", d.Name, "Count", d.Count)
 	case "purge_remote_media":
+		if d.Days == 0 {
+			return l.T("media.work.trimmed")
+		}
 		return l.T("media.work.remote", "Days", d.Days)
 	default:
 		return l.T("media.work.files", "Count", d.Count)

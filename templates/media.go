@@ -68,6 +68,7 @@ type MediaDelete struct {
 type MediaRemote struct {
 	MediaFrame
 	Counts []RemoteCount
+	Most   int64 // that is kept
 }
 
 // RemoteCount is what removing copies frees that nobody asked for in some days.

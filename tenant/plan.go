@@ -84,6 +84,10 @@ func (q Quota) Floor() int64 {
 	return (q.StorageBytes + q.StorageBytes/4 + 1_000_000_000 + block - 1) / block * block
 }
 
+// Copies is how much the copies of other servers' files may take up beside the quota: the quarter that the floor leaves them, or
+// they would take the members' own place on the disk.
+func (q Quota) Copies() int64 { return q.StorageBytes / 4 }
+
 // Plus is a quota with more seats and storage; the rest of extra is not read.
 func (q Quota) Plus(extra Quota) Quota {
 	q.Seats += extra.Seats

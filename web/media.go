@@ -146,7 +146,7 @@ func (s *Server) showRemote(r *request) error {
 	if err != nil {
 		return err
 	}
-	vm := templates.MediaRemote{MediaFrame: frame}
+	vm := templates.MediaRemote{MediaFrame: frame, Most: r.server.Quota.Copies()}
 	for _, c := range counts {
 		vm.Counts = append(vm.Counts, templates.RemoteCount{Days: c.Days, Files: c.Files, Bytes: c.Bytes})
 	}

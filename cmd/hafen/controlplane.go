@@ -26,6 +26,7 @@ import (
 	"hafen/provisioner/acme"
 	"hafen/provisioner/localca"
 	"hafen/tenant"
+	"hafen/tenant/homeserver"
 	"hafen/web"
 )
 
@@ -127,7 +128,10 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 		Store: store, Provisioner: prov, Image: c.imageOf, Contact: s.Contact, Owner: owner, Log: log, At: atStep,
 	})
 	texts := web.MailTexts{PublicURL: s.publicURL(), Payee: w.payee()}
-	meter := &controlplane.Meter{Store: store, Reader: prov, Every: c.Meter, Log: log}
+	meter := &controlplane.Meter{
+		Store: store, Reader: prov, Every: c.Meter, Log: log,
+		Purges: func(engine tenant.EngineName) bool { return prov.Supports(engine, homeserver.PurgeRemoteMedia) },
+	}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &controlplane.ReconcileWorker{Reconciler: reconciler})
 	river.AddWorker(workers, &controlplane.OperationWorker{

@@ -24,6 +24,7 @@ type house struct {
 	rooms    []homeserver.Room
 	files    []homeserver.MediaFile
 	remote   int64
+	copies   []copied
 	got      map[string]string               // texts by transaction and person
 	sent     int                             // how often Notify was called
 	fail     func(what string) error         // asked before everything
@@ -111,13 +112,29 @@ func (h *house) Quarantine(_ context.Context, id string, on bool) error {
 	})
 }
 
-func (h *house) CountRemote(context.Context, time.Time) (stored homeserver.Stored, err error) {
-	err = h.do("count remote", func() { stored = homeserver.Stored{Files: h.remote / 10, Bytes: h.remote} })
+// copied is a copy of another server's file; remote are bytes of copies that nobody asks for any more.
+type copied struct {
+	bytes int64
+	asked time.Time
+}
+
+func (h *house) CountRemote(_ context.Context, before time.Time) (stored homeserver.Stored, err error) {
+	err = h.do("count remote", func() {
+		stored = homeserver.Stored{Files: h.remote / 10, Bytes: h.remote}
+		for _, c := range h.copies {
+			if c.asked.Before(before) {
+				stored.Bytes += c.bytes
+			}
+		}
+	})
 	return stored, err
 }
 
-func (h *house) PurgeRemote(context.Context, time.Time) (stored homeserver.Stored, err error) {
-	err = h.do("purge remote", func() { stored, h.remote = homeserver.Stored{Bytes: h.remote}, 0 })
+func (h *house) PurgeRemote(_ context.Context, before time.Time) (stored homeserver.Stored, err error) {
+	err = h.do("purge remote", func() {
+		stored, h.remote = homeserver.Stored{Bytes: h.remote}, 0
+		h.copies = slices.DeleteFunc(h.copies, func(c copied) bool { return c.asked.Before(before) })
+	})
 	return stored, err
 }
 

@@ -1,7 +1,9 @@
 package postgres_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -116,5 +118,57 @@ func TestPurgeOfCopiesTellsWhatItFrees(t *testing.T) {
 	list, err := media.Deletions(c.ctx, c.anna, c.id)
 	if err != nil || len(list) != 1 || list[0].Done != 7000 || list[0].Total != 7000 || list[0].Days != 30 || purges != 2 {
 		t.Fatalf("%+v %v", list, err)
+	}
+}
+
+// gauge measures what it is told to.
+type gauge struct{ reads tenant.Usage }
+
+func (g gauge) Usage(context.Context, tenant.Spec) (tenant.Usage, error) { return g.reads, nil }
+func (g gauge) Orphans(context.Context, tenant.Spec) (int64, error)      { return 0, nil }
+
+// Copies of other servers' files are bounded like everything else: those longest unasked for go, and no more of them than must.
+func TestCopiesOverTheirShareAreRemoved(t *testing.T) {
+	t.Parallel()
+	c := newContent(t)
+	server, err := c.store.FindServer(c.ctx, "", c.id)
+	c.must(err)
+	most := server.Quota.Copies()
+	now := time.Now()
+	for _, age := range []time.Duration{time.Minute, 5 * 24 * time.Hour, 20 * 24 * time.Hour, 50 * 24 * time.Hour} {
+		c.house.copies = append(c.house.copies, copied{most / 3, now.Add(-age)})
+	}
+	measure := func(engine bool, bytes int64) {
+		t.Helper()
+		meter := controlplane.Meter{
+			Store: c.store, Reader: gauge{tenant.Usage{RemoteBytes: bytes}}, Log: slog.New(slog.DiscardHandler),
+			Purges: func(tenant.EngineName) bool { return engine },
+		}
+		for range 2 { // the second time in the same hour asks for nothing
+			c.must(meter.Pass(c.ctx, 0))
+		}
+	}
+	purges := func() int {
+		return c.count(`select count(*) from audit where tenant_id = $1 and action = 'server.purge_remote_media' and actor = 'hafen'`, c.id)
+	}
+	measure(true, most)
+	measure(false, 4*most)
+	if purges() != 0 {
+		t.Fatal("copies are removed within their share, or by an engine that cannot")
+	}
+	measure(true, most/3*4)
+	if purges() != 1 {
+		t.Fatalf("%d removals are asked for", purges())
+	}
+	for c.open() > 0 {
+		c.must(c.turn(c.ctx))
+	}
+	if len(c.house.copies) != 2 || c.house.copies[1].asked.Before(now.Add(-7*24*time.Hour)) {
+		t.Errorf("left are %v", c.house.copies)
+	}
+	media := controlplane.NewMedia(controlplane.MediaConfig{Store: c.store, Wait: longWait})
+	list, err := media.Deletions(c.ctx, c.anna, c.id)
+	if err != nil || len(list) != 1 || !list[0].Finished || list[0].Done != most/3*2 || list[0].Days != 0 {
+		t.Errorf("the page tells %+v, %v", list, err)
 	}
 }

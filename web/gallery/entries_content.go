@@ -95,7 +95,7 @@ func mediaEntries() []Entry {
 	empty.Storage = storage(0, 50*gigabyte)
 	silent := people
 	silent.Problem = "server.slow"
-	remote := templates.MediaRemote{MediaFrame: mediaFrame(templates.MediaRemotePart), Counts: []templates.RemoteCount{
+	remote := templates.MediaRemote{MediaFrame: mediaFrame(templates.MediaRemotePart), Most: 12_500_000_000, Counts: []templates.RemoteCount{
 		{Days: 7, Files: 21_402, Bytes: 6_400_000_000}, {Days: 30, Files: 9_100, Bytes: 3_400_000_000}, {Days: 90, Files: 1, Bytes: 4_100_000}, {Days: 365},
 	}}
 	return []Entry{
