@@ -176,6 +176,12 @@ func (p *Provisioner) updateLimits(ctx context.Context, spec tenant.Spec) error 
 	if err := p.writeFiles(ctx, spec); err != nil { // and the volume's limit
 		return err
 	}
+	// Before the container's own, by which Observe sees whether all of this was done.
+	if p.config.Processors != nil {
+		if err := p.config.Processors.Ensure(spec.ID.Role(), databaseMillis(spec.Limits.CPUMillis)); err != nil {
+			return err
+		}
+	}
 	return p.docker.UpdateLimits(ctx, spec.ID, spec.Limits)
 }
 

@@ -293,7 +293,7 @@ func (s *site) testProfile(t *testing.T, spec tenant.Spec) {
 		"read-only":    {h.ReadonlyRootfs, true},
 		"memory":       {h.Memory, spec.Limits.MemoryBytes},
 		"swap":         {h.MemorySwap, spec.Limits.MemoryBytes},
-		"processor":    {h.NanoCPUs, int64(spec.Limits.CPUMillis) * 1e6},
+		"processor":    {[3]int64{h.NanoCPUs, h.CPUQuota, h.CPUPeriod}, [3]int64{0, int64(spec.Limits.CPUMillis) * 5, 5000}},
 		"processes":    {*h.PidsLimit, int64(spec.Limits.PIDs)},
 		"ports":        {len(h.PortBindings) + len(c.NetworkSettings.Ports), 0},
 		"publish all":  {h.PublishAllPorts, false},

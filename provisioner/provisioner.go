@@ -13,14 +13,17 @@
 package provisioner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
 
+	"hafen/provisioner/cgroup"
 	"hafen/provisioner/database"
 	"hafen/provisioner/disk"
 	"hafen/provisioner/docker"
@@ -45,6 +48,8 @@ type Config struct {
 	DockerHost string
 	// Database is the cluster of the tenants' databases.
 	Database database.Config
+	// Processors are the control groups of the cluster's processes; nil where there can be none, or the cluster is not Hafen's.
+	Processors *cgroup.Tree
 	// Network is the address plan of the tenants that federate.
 	Network network.Plan
 	// TrustFile, when not "", holds the certificate authorities tenants trust instead of those of their image.
@@ -134,6 +139,26 @@ func (p *Provisioner) Close() error {
 
 // Volumes says whether tenants' volumes are limited on the disk; if not, why.
 func (p *Provisioner) Volumes() (why string, limited bool) { return p.files.volumes.Limits() }
+
+// SortBackends gives each tenant's work in the database its share of the processors, until ctx ends. Where that cannot be had it
+// returns at once.
+func (p *Provisioner) SortBackends(ctx context.Context, log *slog.Logger) error {
+	if p.config.Processors == nil {
+		return nil
+	}
+	sorter := database.Sorter{Cluster: p.database, Groups: p.config.Processors, Log: log, Millis: func(ctx context.Context, id tenant.ID) (int, error) {
+		c, err := p.docker.Find(ctx, id)
+		return databaseMillis(cmp.Or(c.Limits.CPUMillis, millisWithout)), err
+	}}
+	return sorter.Run(ctx)
+}
+
+// databaseMillis is what a tenant's backends have beside what its container has: half as much again. A homeserver mostly waits while
+// its database computes; one that took both in full would take two processors where its plan has one.
+func databaseMillis(container int) int { return max(container/2, 1) }
+
+// millisWithout is for a role whose container is not there: Hafen's own questions, before it comes or after it went.
+const millisWithout = 1000
 
 // Backend is where the tenant's homeserver listens, as the edge wants it: "unix:" and a path.
 func (p *Provisioner) Backend(spec tenant.Spec) string { return "unix:" + p.files.socket(spec.ID) }

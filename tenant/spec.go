@@ -50,7 +50,7 @@ func (s Spec) UID() int { return 200_000 + s.Number }
 // settings only those are in that a homeserver reads when it starts.
 func (s Spec) Revision() string {
 	b, err := json.Marshal(struct {
-		Format           int // raise when the rendering of a configuration changes
+		Format           int // raise when the rendering of a configuration changes, or how a container is made
 		ServerName, Host Domain
 		Engine           EngineName
 		Image            string
@@ -62,7 +62,7 @@ func (s Spec) Revision() string {
 		Previews         bool
 		RetentionDays    int
 	}{
-		3, s.ServerName, s.Host, s.Engine, s.Image, s.UID(), s.Settings.Federation, s.Settings.Partners,
+		4, s.ServerName, s.Host, s.Engine, s.Image, s.UID(), s.Settings.Federation, s.Settings.Partners,
 		s.Settings.Push, s.Settings.Encryption, s.Settings.Directory, s.Settings.Previews, s.Settings.RetentionDays,
 	})
 	if err != nil {

@@ -182,6 +182,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 			(&controlplane.Biller{Store: store, Subscriptions: sales, Log: log}).Run,
 			money.check(store, log),
 			(&networkKeeper{prov, log}).run,
+			func(ctx context.Context) error { return prov.SortBackends(ctx, log) },
 			(&crashWatcher{prov, store, log}).run,
 		})
 	}
@@ -248,9 +249,13 @@ func openProvisioner(ctx context.Context, s settings, db databases, store *postg
 	if err != nil {
 		return nil, err
 	}
+	processors, err := s.processors(installation)
+	if err != nil {
+		slog.Warn("a server's work in the database is bounded by its connections alone", "error", err)
+	}
 	return provisioner.New(ctx, provisioner.Config{
 		Installation: installation, DataDir: s.Data, RunDir: filepath.Join(s.runDir(), "t"),
-		Database: db.tenants, Network: plan, TrustFile: trust, Engines: engines(),
+		Database: db.tenants, Processors: processors, Network: plan, TrustFile: trust, Engines: engines(),
 		Secrets: store.Secrets(), Routes: store.Routes(), Certificates: store.Certificates(), Issuer: issuer, At: atStep,
 	})
 }

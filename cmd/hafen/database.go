@@ -14,6 +14,7 @@ import (
 
 	"hafen/controlplane/postgres"
 	"hafen/migrations"
+	"hafen/provisioner/cgroup"
 	"hafen/provisioner/cluster"
 	"hafen/provisioner/database"
 )
@@ -41,6 +42,15 @@ func (s settings) openDatabases(ctx context.Context, log *slog.Logger) (database
 
 func (s settings) cluster(log *slog.Logger) cluster.Config {
 	return cluster.Config{Dir: filepath.Join(s.Data, "postgres"), SocketDir: s.databaseSocket(), Log: log}
+}
+
+// processors are the control groups of the cluster that Hafen runs; nil for another's, whose processes belong to the service that
+// runs it, and may be in a container.
+func (s settings) processors(installation string) (*cgroup.Tree, error) {
+	if s.DatabaseURL != "" {
+		return nil, errors.New("DATABASE_URL names a server that Hafen does not run")
+	}
+	return cgroup.Open("hafen-" + installation)
 }
 
 // foreignDatabases takes a server that Hafen does not run. Its socket's directory is mounted into the tenants' containers,

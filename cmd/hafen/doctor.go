@@ -43,7 +43,7 @@ func (c doctorCommand) checks() []check {
 	if c.Billing == "stripe" || c.StripeKeyFile != "" {
 		checks = append(checks, stripeKeyCheck(c.StripeKeyFile, c.StripeURL), webhookSecretsCheck(c.StripeWebhookSecretFiles))
 	}
-	checks = append(checks, dataCheck(c.Data), diskCheck(c.Data), floorCheck(c.Data), firewallCheck("nft"), bridgeCheck("/proc/sys/net/bridge"))
+	checks = append(checks, dataCheck(c.Data), diskCheck(c.Data), floorCheck(c.Data), processorCheck(c.DatabaseURL), firewallCheck("nft"), bridgeCheck("/proc/sys/net/bridge"))
 	for _, port := range []int{c.HTTPPort, c.HTTPSPort, c.FederationPort} {
 		checks = append(checks, portCheck(port))
 	}

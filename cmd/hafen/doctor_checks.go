@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"hafen/images"
+	"hafen/provisioner/cgroup"
 	"hafen/provisioner/cluster"
 	"hafen/provisioner/disk"
 )
@@ -180,6 +181,26 @@ func floorCheck(dir string) check {
 			}
 		}
 		return found.FileSystem + " keeps each server's volume below its floor", nil
+	}}
+}
+
+// processorCheck asks whether a tenant's work in the database can be bounded like its container.
+func processorCheck(databaseURL string) check {
+	return check{"processor limits", func(context.Context) (string, error) {
+		if databaseURL != "" {
+			return "", ailment{
+				wrong: "the database server of DATABASE_URL is not Hafen's to sort: a server that keeps it busy is bounded by its connections alone, and slows down its neighbours",
+				mend:  "leave DATABASE_URL empty, and Hafen runs a server of its own", hint: true,
+			}
+		}
+		version, err := cgroup.Available()
+		if err != nil {
+			return "", ailment{
+				wrong: fmt.Sprintf("%v: a server that keeps the database busy is bounded by its connections alone, and slows down its neighbours", err),
+				mend:  "mount -t cgroup2 none /sys/fs/cgroup, or run Hafen outside of a container", hint: true,
+			}
+		}
+		return "control groups " + version + " give each server's work in the database its share", nil
 	}}
 }
 

@@ -131,6 +131,12 @@ func TestDiskLimits(t *testing.T) {
 	ill(t, floorCheck(ext4), "umount "+ext4+" && tune2fs -O project,quota -Q prjquota /dev/loop", "mount -o prjquota /dev/loop", "/etc/fstab")
 }
 
+func TestProcessorLimits(t *testing.T) {
+	t.Parallel()
+	healthy(t, processorCheck(""), "control groups version")
+	ill(t, processorCheck("postgres:///?host=/run/postgresql"), "not Hafen's to sort")
+}
+
 func TestFirewall(t *testing.T) {
 	t.Parallel()
 	healthy(t, firewallCheck("nft"), "rules can be set")

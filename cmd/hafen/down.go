@@ -31,7 +31,7 @@ func (c downCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stopped, err := stopTenants(ctx, db.dsn)
+	installation, stopped, err := stopTenants(ctx, db.dsn)
 	if err != nil {
 		return err
 	}
@@ -42,39 +42,46 @@ func (c downCommand) Run(ctx context.Context) error {
 	if err := cluster.Stop(ctx, c.cluster(slog.Default())); err != nil {
 		return fmt.Errorf("stop the database: %w", err)
 	}
+	// The next start makes them anew. Where there are none, there is nothing to remove.
+	if processors, err := c.processors(installation); err == nil && installation != "" {
+		if err := processors.Remove(); err != nil {
+			return err
+		}
+	}
 	fmt.Printf("%d servers and the database stopped. Data stays in %s.\n", stopped, c.Data)
 	return nil
 }
 
-// stopTenants stops the containers of the installation that a database knows, and counts them.
-func stopTenants(ctx context.Context, dsn string) (stopped int, err error) {
+// stopTenants stops the containers of the installation that a database knows, and counts them. The installation is "" when there
+// never was one.
+func stopTenants(ctx context.Context, dsn string) (installation string, stopped int, err error) {
 	store, err := postgres.Open(ctx, dsn, postgres.Config{})
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	defer store.Close()
-	installation, err := store.Installation(ctx)
+	installation, err = store.Installation(ctx)
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == undefinedTable {
-		return 0, nil // a first start that failed before there was a schema, and so before there was a tenant
+		return "", 0, nil // a first start that failed before there was a schema, and so before there was a tenant
 	}
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	engine, err := docker.New(docker.Config{Installation: installation})
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
 	defer engine.Close()
 	ids, err := engine.List(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("list tenants: %w", err)
+		return "", 0, fmt.Errorf("list tenants: %w", err)
 	}
 	for _, id := range ids {
 		if err := engine.Stop(ctx, id); err != nil {
-			return 0, fmt.Errorf("stop %s: %w", id, err)
+			return "", 0, fmt.Errorf("stop %s: %w", id, err)
 		}
 	}
-	return len(ids), nil
+	return installation, len(ids), nil
 }
 
 // undefinedTable is an SQLSTATE, PostgreSQL manual, appendix A.

@@ -20,7 +20,8 @@ type New struct {
 
 // Settings of a tenant's role. temp_file_limit can be changed by a superuser only, so it holds against a homeserver that
 // was taken over; the others stop accidents: a statement that runs for minutes, a transaction left open that keeps
-// vacuum from the whole cluster's old rows.
+// vacuum from the whole cluster's old rows. A role may set those otherwise for its session (Synapse does: ten minutes); what holds
+// then are its connections, its group's share of the processors and the end of [Sorter.Longest], and the cluster's limit on memory.
 var roleSettings = []string{
 	"statement_timeout = '120s'",
 	"idle_in_transaction_session_timeout = '60s'",

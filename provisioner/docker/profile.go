@@ -9,6 +9,7 @@ import (
 	dockernetwork "github.com/docker/docker/api/types/network"
 	"github.com/docker/go-units"
 
+	"hafen/provisioner/cgroup"
 	"hafen/provisioner/network"
 	"hafen/tenant"
 	"hafen/tenant/homeserver"
@@ -116,16 +117,21 @@ func restartPolicy(networked bool) container.RestartPolicy {
 
 func resources(l tenant.Limits) container.Resources {
 	pids := int64(l.PIDs)
+	quota, period := cgroup.Bound(l.CPUMillis) // and not NanoCPUs, which comes with a long period
 	return container.Resources{
 		Memory:     l.MemoryBytes,
 		MemorySwap: l.MemoryBytes, // the sum of memory and swap: no swap
-		NanoCPUs:   int64(l.CPUMillis) * 1e6,
+		CPUQuota:   quota.Microseconds(),
+		CPUPeriod:  period.Microseconds(),
 		PidsLimit:  &pids,
 	}
 }
 
 func limits(r container.Resources) tenant.Limits {
-	l := tenant.Limits{MemoryBytes: r.Memory, CPUMillis: int(r.NanoCPUs / 1e6)}
+	l := tenant.Limits{MemoryBytes: r.Memory}
+	if r.CPUPeriod > 0 {
+		l.CPUMillis = int(r.CPUQuota * 1000 / r.CPUPeriod)
+	}
 	if r.PidsLimit != nil {
 		l.PIDs = int(*r.PidsLimit)
 	}
