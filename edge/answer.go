@@ -62,6 +62,13 @@ func (e *Edge) overStorage(route tenant.Route) refusal {
 	}
 }
 
+// pastFloor is for what is no upload.
+func (e *Edge) pastFloor(route tenant.Route) refusal {
+	r := e.overStorage(route)
+	r.status, r.message = http.StatusForbidden, "This server's storage is more than full, so it is read-only. Please contact its administrator, who can get more of it"
+	return r
+}
+
 // tooLargeFor is what an upload over the limit of a single one gets. Whether the plan sets that limit or its owner did, the
 // edge does not know: so there is no word of an upgrade.
 func (e *Edge) tooLargeFor(route tenant.Route) refusal {

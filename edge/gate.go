@@ -30,6 +30,10 @@ func writes(method string) bool {
 	return method != http.MethodGet && method != http.MethodHead && method != http.MethodOptions
 }
 
+// floor is what a tenant may store whatever anybody does. The homeserver's volume ends there by itself; its database has no end of
+// its own, and grows by messages, which are too many and too small to ask for each. So past it a tenant only reads.
+func floor(route tenant.Route) int64 { return tenant.Quota{StorageBytes: route.StorageBytes}.Floor() }
+
 // admit makes the reservation, or says why not.
 func (e *Edge) admit(s site, w http.ResponseWriter, r *http.Request) (*upload, *refusal) {
 	u := &upload{tenant: s.route.Tenant, meter: &s.tenant.meter, journal: e.journal, reserved: max(r.ContentLength, 0), now: e.config.Now}

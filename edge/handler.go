@@ -62,6 +62,9 @@ func (e *Edge) serveMatrix(w http.ResponseWriter, r *http.Request, s site, t tar
 	case closed:
 		e.refuse(w, r, shut)
 		return
+	case !peer && !(t.upload && writes(r.Method)) && s.tenant.meter.past(floor(s.route)) && restricts(t, r.Method):
+		e.refuse(w, r, e.pastFloor(s.route))
+		return
 	case t.registration:
 		e.refuse(w, r, noRegistration)
 		return

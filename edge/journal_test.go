@@ -55,7 +55,7 @@ func TestAcceptedUploadsSurviveARestart(t *testing.T) {
 	})
 	t.Run("it does not grow for ever", func(t *testing.T) {
 		w.source.measure(tenant.StorageUse{Tenant: own, Bytes: 0, MeasuredAt: time.Now()})
-		eventually(t, "the measurement arrives", func() bool { return upload(kib) == 200 })
+		eventually(t, "the measurement arrives", func() bool { return upload(300*kib) == 200 })
 		w.stop(t) // writes the local copy, and the journal anew
 		content, err := os.ReadFile(w.copy + ".uploads")
 		must(t, err)

@@ -100,6 +100,13 @@ func (m *meter) remember(list []acceptance) {
 	}
 }
 
+// past reports whether more than n bytes were measured.
+func (m *meter) past(n int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.measured > n
+}
+
 // pending is what was accepted and not measured yet.
 func (m *meter) pending() []acceptance {
 	m.mu.Lock()
