@@ -59,6 +59,7 @@ type Storage struct {
 	Database, Media, Remote int64
 	Orphans                 int64 // of Media: what the homeserver has forgotten
 	Limit                   int64
+	Floor                   int64     // past it the server is read-only; more than Limit
 	MeasuredAt              time.Time // zero when never measured
 	FullIn                  int       // in about so many days it is full; 0 when nobody can say
 	History                 []StoragePoint

@@ -122,7 +122,7 @@ func seatsView(server controlplane.Server) templates.Seats {
 func storageView(server controlplane.Server, history *controlplane.UsageHistory) templates.Storage {
 	view := templates.Storage{
 		Database: server.Usage.DatabaseBytes, Media: server.Usage.MediaBytes, Remote: server.Usage.RemoteBytes, Orphans: server.Usage.OrphanBytes,
-		Limit: server.Quota.StorageBytes, MeasuredAt: moment(server.MeasuredAt),
+		Limit: server.Quota.StorageBytes, Floor: server.Quota.Floor(), MeasuredAt: moment(server.MeasuredAt),
 	}
 	if history == nil {
 		return view

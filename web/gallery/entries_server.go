@@ -37,12 +37,14 @@ func dashboardEntries() []Entry {
 	full.Seats = templates.Seats{Used: 20, Limit: 20}
 	full.Storage = storage(50_200_000_000, 50*gigabyte)
 	full.Conditions[7] = templates.Condition{Kind: "within_quota", Code: "storage", Since: now.Add(-time.Hour)}
+	past := full
+	past.Storage = storage(64_000_000_000, 50*gigabyte)
 	nearly := dashboard(server(templates.StatusActive))
 	nearly.Seats = templates.Seats{Used: 18, Limit: 20}
 	nearly.Storage = storage(45_800_000_000, 50*gigabyte)
 	nearly.Storage.FullIn, nearly.Storage.Orphans = 12, 310_000_000
 	fresh := dashboard(server(templates.StatusActive))
-	fresh.Storage = templates.Storage{Limit: 50 * gigabyte}
+	fresh.Storage = templates.Storage{Limit: 50 * gigabyte, Floor: 63_500_000_000}
 	fresh.Seats = templates.Seats{Limit: 20}
 	return []Entry{
 		page(c, "dashboard", of(templates.DashboardPage, dashboard(server(templates.StatusActive)))),
@@ -54,6 +56,7 @@ func dashboardEntries() []Entry {
 		page(c, "dashboard-deleting", of(templates.DashboardPage, deleting)),
 		page(c, "dashboard-nearly", of(templates.DashboardPage, nearly)),
 		page(c, "dashboard-full", of(templates.DashboardPage, full)),
+		page(c, "dashboard-past", of(templates.DashboardPage, past)),
 	}
 }
 

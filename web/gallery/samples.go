@@ -94,7 +94,7 @@ func history() []templates.StoragePoint {
 
 func storage(used, limit int64) templates.Storage {
 	return templates.Storage{
-		Database: used / 7, Media: used - used/7, Remote: 3 * gigabyte / 2, Limit: limit, MeasuredAt: now.Add(-3 * time.Minute), History: history(),
+		Database: used / 7, Media: used - used/7, Remote: 3 * gigabyte / 2, Limit: limit, Floor: limit + limit/4 + gigabyte, MeasuredAt: now.Add(-3 * time.Minute), History: history(),
 	}
 }
 
