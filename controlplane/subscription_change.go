@@ -127,6 +127,9 @@ func (s *Subscriptions) TakeUp(ctx context.Context, id tenant.ID) error {
 		return err
 	}
 	c := *subscription.Change
+	if subscription.State == billing.Ended {
+		return s.Store.DropChange(ctx, id, c.Key, "ended")
+	}
 	if !c.Later && s.Now().Sub(c.Asked) > ChangePatience {
 		if err := s.Refresh(ctx, id); err != nil {
 			return err

@@ -246,6 +246,24 @@ func TestAChangeOutlivesItsProcess(t *testing.T) {
 	}
 }
 
+// What was asked for shortly before the end is not asked of a provider again and again, who knows of nothing any more.
+func TestAChangeEndsWithItsSubscription(t *testing.T) {
+	t.Parallel()
+	w := newTill(t, day(2027, 4, 1))
+	id := w.buy("anna", "all-in", nil)
+	w.exec(`update subscriptions set provider = 'stripe', external_id = 'sub_1'`)
+	w.must(w.store.BeginChange(w.ctx, id, controlplane.Change{
+		Key: "6f1c8a51-0f0e-4a53-9d0a-3a1f8f6c2f10", Asked: w.now(), At: w.now(), Before: controlplane.Choice{Plan: "all-in"},
+		Choice: controlplane.Choice{Plan: "basic"}, Later: true, Actor: w.anna,
+	}))
+	w.exec(`update subscriptions set state = 'ended'`)
+	w.goTo(w.now().Add(2 * time.Minute))
+	w.bill()
+	if s := w.sub(id); s.Change != nil || s.Next != nil || len(w.elsewhere.keys) != 0 {
+		t.Fatalf("%+v, told %v", s, w.elsewhere.keys)
+	}
+}
+
 func TestARefusedChangeLeavesNothing(t *testing.T) {
 	t.Parallel()
 	w := newTill(t, day(2027, 4, 1))
