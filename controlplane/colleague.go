@@ -187,17 +187,16 @@ func (c *Colleagues) Remove(ctx context.Context, actor Actor, id tenant.ID, acco
 	return c.Store.RemoveColleague(ctx, actor, id, account)
 }
 
-// Leave gives one's own role back. The owner has none to give.
-func (c *Colleagues) Leave(ctx context.Context, actor Actor, id tenant.ID) error {
+// Leave gives one's own role back, and with it ends what one made that lets people in. The owner has none to give.
+func (c *Colleagues) Leave(ctx context.Context, actor Actor, id tenant.ID) (ended HeldLinks, err error) {
 	server, err := authorize(ctx, c.Store, actor, id, See)
 	if err != nil {
-		return err
+		return ended, err
 	}
 	if server.Role == Owner {
-		return &tenant.Fault{Kind: tenant.Conflict, Code: "colleague.owner"}
+		return ended, &tenant.Fault{Kind: tenant.Conflict, Code: "colleague.owner"}
 	}
-	_, err = c.Store.RemoveColleague(ctx, actor, id, actor.Account)
-	return err
+	return c.Store.RemoveColleague(ctx, actor, id, actor.Account)
 }
 
 func checkRole(role Role) error {

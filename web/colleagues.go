@@ -69,8 +69,12 @@ func (s *Server) removeColleague(r *request) error {
 
 // leaveServer gives one's own role back. The owner has none to give.
 func (s *Server) leaveServer(r *request) error {
-	if err := s.Colleagues.Leave(r.ctx(), r.actor(), r.server.ID); err != nil {
+	ended, err := s.Colleagues.Leave(r.ctx(), r.actor(), r.server.ID)
+	if err != nil {
 		return err
+	}
+	if !ended.None() {
+		return r.done("/servers", flashLeftEnded)
 	}
 	return r.done("/servers", flashLeft)
 }

@@ -59,6 +59,7 @@ const (
 	flashRoleChanged      flash = "role_changed"
 	flashRoleRemoved      flash = "colleague_removed"
 	flashRoleChangedEnded flash = "role_changed_ended"
+	flashLeftEnded        flash = "server_left_ended"
 	flashRoleRemovedEnded flash = "colleague_removed_ended"
 	flashRoomDeleted      flash = "room_deleted"
 	flashRoomDeleting     flash = "room_deleting"
@@ -111,7 +112,7 @@ var tones = map[flash]templates.Tone{
 	flashEmailRestored: templates.ToneGood,
 	flashSettingsSaved: templates.ToneGood, flashUnchanged: templates.ToneNeutral, flashLogoSaved: templates.ToneGood,
 	flashInviteSent: templates.ToneGood, flashInviteWithdrawn: templates.ToneNeutral, flashRoleChanged: templates.ToneGood,
-	flashRoleChangedEnded: templates.ToneInfo, flashRoleRemovedEnded: templates.ToneInfo,
+	flashRoleChangedEnded: templates.ToneInfo, flashRoleRemovedEnded: templates.ToneInfo, flashLeftEnded: templates.ToneInfo,
 	flashRoleRemoved: templates.ToneNeutral, flashJoined: templates.ToneGood, flashLeft: templates.ToneNeutral,
 	flashMembersSynced: templates.ToneGood, flashMembersSyncing: templates.ToneInfo, flashMembersBegun: templates.ToneInfo,
 	flashMembersRefused: templates.ToneWarn, flashMembersNone: templates.ToneWarn, flashMemberForgotten: templates.ToneGood,

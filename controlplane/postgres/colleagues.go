@@ -246,6 +246,32 @@ const (
 update invites set expires_at = now(), hash = sha256(gen_random_uuid()::text::bytea) where tenant_id = $1 and made_by = $2 and` + openInvite + `returning ` + inviteTitle
 )
 
+const (
+	ownsTenant = `select exists (select from tenants where id = $1 and account_id = $2)`
+	// Whoever takes the role away waits until the link is there, and ends it.
+	holdRole = `select role from colleagues where tenant_id = $1 and account_id = $2 for share`
+)
+
+// mayLink refuses a link to somebody whose right to make it was taken away since they were let through: it would be one that
+// nobody ends.
+func mayLink(ctx context.Context, tx pgx.Tx, actor controlplane.Actor, id tenant.ID) error {
+	if actor.Operator || actor.Account == "" { // "" is Hafen itself
+		return nil
+	}
+	var owns bool
+	if err := tx.QueryRow(ctx, ownsTenant, id, actor.Account).Scan(&owns); err != nil || owns {
+		return err
+	}
+	var role controlplane.Role
+	if err := tx.QueryRow(ctx, holdRole, id, actor.Account).Scan(&role); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	if !role.May(controlplane.ManageMembers) {
+		return &tenant.Fault{Kind: tenant.Forbidden, Code: "role.forbidden"}
+	}
+	return nil
+}
+
 // endLinks ends the links somebody holds that let their bearer in, unless their role still allows to make such. Whoever was
 // let go would otherwise come back by one of them: as a new member, or as one whose password they set.
 func endLinks(ctx context.Context, tx pgx.Tx, id tenant.ID, account string, role controlplane.Role) (ended controlplane.HeldLinks, err error) {

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -127,4 +128,24 @@ func TestAnInviteOfSomebodyRemovedCanBeRenewed(t *testing.T) {
 	operation, err := w.use(id, hash, "carla")
 	w.must(err)
 	w.carryOut(operation, "")
+}
+
+// A link that is made in the moment in which its maker is removed is refused, or ended with the others.
+func TestNoLinkEscapesARemoval(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.active("anna")
+	ben := w.colleague(id, "ben@example.org", controlplane.MemberManager)
+	removing, err := w.pool.Begin(w.ctx)
+	w.must(err)
+	defer func() { _ = removing.Rollback(context.WithoutCancel(w.ctx)) }() // committed below, unless the test failed
+	_, err = removing.Exec(w.ctx, `delete from colleagues where account_id = $1`, ben.Account)
+	w.must(err)
+	made := make(chan error, 2)
+	go func() { _, err := w.inviteBy(ben, id, time.Hour); made <- err }()
+	go func() { _, err := w.linkBy(ben, id, "anna", time.Hour); made <- err }()
+	w.must(removing.Commit(w.ctx))
+	for range cap(made) {
+		w.wantFault(<-made, "role.forbidden")
+	}
 }

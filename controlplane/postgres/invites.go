@@ -27,6 +27,9 @@ values ($1, $2, $3, $4, $5, $6, now() + $7::interval, nullif($8, '')::uuid)`
 // CreateInvite records an invite and its mail, and takes a seat.
 func (s *Store) CreateInvite(ctx context.Context, r controlplane.InviteRequest) error {
 	return s.inTx(ctx, "create invite", func(tx pgx.Tx) error {
+		if err := mayLink(ctx, tx, r.Actor, r.Tenant); err != nil {
+			return err
+		}
 		free, err := freeSeats(ctx, tx, r.Tenant)
 		if err != nil {
 			return err
@@ -103,6 +106,9 @@ func (s *Store) RenewInvite(ctx context.Context, id string, r controlplane.Invit
 		return unknownInvite()
 	}
 	return s.inTx(ctx, "renew invite", func(tx pgx.Tx) error {
+		if err := mayLink(ctx, tx, r.Actor, r.Tenant); err != nil {
+			return err
+		}
 		free, err := freeSeats(ctx, tx, r.Tenant)
 		if err != nil {
 			return err

@@ -30,6 +30,9 @@ func (s *Store) CreatePasswordLinks(ctx context.Context, r controlplane.Password
 }
 
 func (s *Store) createPasswordLinks(ctx context.Context, tx pgx.Tx, r controlplane.PasswordLinkRequest) error {
+	if err := mayLink(ctx, tx, r.Actor, r.Tenant); err != nil {
+		return err
+	}
 	hashes, who := make([][]byte, len(r.Links)), make([]string, len(r.Links))
 	for i, l := range r.Links {
 		hashes[i], who[i] = l.Hash, string(l.Localpart)
