@@ -289,7 +289,7 @@ func compareBills(here []Billed, known map[string]billing.FoundBill, there []bil
 		if !ours || subscription != "" && subscription != bill.Subscription {
 			continue // of a subscription that is nobody's or one too many, which is found itself
 		}
-		if has && row.Status == bill.Status && row.Gross == bill.Gross {
+		if has && billSaid(row) == billSaid(bill) {
 			continue
 		}
 		f := BillingFinding{Kind: FindBill, Tenant: bill.Tenant, ExternalID: bill.External, There: billSaid(bill)}
@@ -338,6 +338,11 @@ func said(state billing.State, end time.Time, cancelled bool, c Choice) string {
 	return line
 }
 
+// billSaid is a bill in one line, the same for the same.
 func billSaid(b billing.FoundBill) string {
-	return fmt.Sprintf("%s %s: %d %s", b.Number, b.Status, b.Gross.Cents, b.Gross.Currency)
+	line := fmt.Sprintf("%s %s: %d of %d %s", b.Number, b.Status, b.Paid.Cents, b.Gross.Cents, b.Gross.Currency)
+	if b.Dispute != "" {
+		line += ", dispute " + b.Dispute
+	}
+	return line
 }

@@ -62,6 +62,8 @@ const (
 	InvoicesOverdue = "overdue"
 	InvoicesPaid    = "paid"
 	InvoicesVoid    = "void"
+	// InvoicesDisputed are those whose money a bank has asked back, while that is not decided.
+	InvoicesDisputed = "disputed"
 )
 
 // InvoicesPerPage is the length of a page of the console's list; MostInvoices of one that is not cut into pages.

@@ -13,6 +13,8 @@ const (
 	BillPaid    = "paid"
 	BillVoid    = "void"
 	BillCredit  = "credit" // a cancellation
+	// BillDisputed is of the filter only: a bank has asked for its money back, and that is not decided.
+	BillDisputed = "disputed"
 )
 
 // Bill is one invoice or cancellation in a list.
@@ -29,6 +31,10 @@ type Bill struct {
 	PDF                bool   // of our own
 	URL                string // where the provider shows it, and takes the money
 	Corrects, Followed string // numbers: what it takes back, what took it back
+	// What the customer's bank wants of it: "" or `bill.dispute.<status>`, how much, and until when the operator may answer.
+	Dispute   string
+	Disputed  int64
+	RespondBy time.Time
 }
 
 // left is what is still to be paid.
@@ -92,6 +98,17 @@ type BillTax struct {
 // BillingProfile is /account/billing. Fields: company, name, street, postcode, city, country, vat_id.
 type BillingProfile struct {
 	Form Form
+}
+
+func disputeTone(status string) Tone {
+	switch status {
+	case "won", "warning_closed":
+		return ToneNeutral
+	case "lost":
+		return ToneBad
+	default:
+		return ToneWarn
+	}
 }
 
 func billTone(state string) Tone {

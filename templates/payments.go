@@ -10,6 +10,7 @@ type OperatorPayments struct {
 	Failed               bool
 	Subscriptions, Bills int
 	Findings             []PaymentFinding
+	Disputes             []Bill // not decided yet
 }
 
 // PaymentFinding is one difference.

@@ -98,6 +98,7 @@ func (s *Server) billView(d billing.Document) templates.Bill {
 		ID: d.ID, Number: d.Number, ServerID: string(d.Tenant), Server: string(d.ServerName), State: s.billState(d),
 		Issued: d.Issued, Due: d.Due, PaidAt: d.PaidAt, Net: d.Net.Cents, VAT: d.VAT.Cents, Gross: d.Gross.Cents, Paid: d.Paid.Cents,
 		Currency: d.Gross.Currency, PDF: d.Provider == "invoice", URL: d.URL, Corrects: d.Corrects, Followed: d.CorrectedBy,
+		Dispute: d.Dispute.Status, Disputed: d.Dispute.Amount.Cents, RespondBy: d.Dispute.RespondBy,
 	}
 	if view.Customer = d.Buyer.Called(); view.Customer == "" {
 		view.Customer = d.Buyer.Email
@@ -124,7 +125,7 @@ func (s *Server) billDetail(d billing.Document) templates.BillDetail {
 	for _, tax := range d.Taxes() {
 		vm.Taxes = append(vm.Taxes, templates.BillTax{Percent: tax.Rate, Net: tax.Net.Cents, VAT: tax.VAT.Cents})
 	}
-	if vm.Bill.PDF {
+	if vm.Bill.PDF || d.Dispute.Lost() { // the provider takes no money again for what a bank took back
 		vm.Recipient, vm.IBAN, vm.BIC, vm.Reference = d.Seller.Called(), billing.GroupIBAN(d.Seller.IBAN), d.Seller.BIC, d.Reference()
 		vm.Code, _ = d.GiroCode()
 	}

@@ -266,3 +266,45 @@ func TestAnOrderIsPaidToTheSeller(t *testing.T) {
 		t.Error("the seller's account is not shown")
 	}
 }
+
+// TestDisputedBill: who pays, and who sells, see what a bank wants back and what comes of it; lost, there is where to transfer it to.
+func TestDisputedBill(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	anna, olga := w.account("anna@example.org", aCustomer), w.account("olga@example.org", anAdmin)
+	id := w.active(anna, "werft")
+	bill := w.billed(id, -5)
+	w.exec(`alter table invoices disable trigger invoices_stay`) // as the mirror writes a bill of Stripe's
+	is := func(status, dispute string) {
+		w.exec(`update invoices set provider = 'stripe', external_id = 'in_1', url = 'https://invoice.stripe.com/i/1', status = $2,
+			paid_cents = case $2 when 'paid' then gross_cents else 0 end, dispute_status = $3, dispute_cents = gross_cents,
+			respond_by = now() + interval '7 days' where id = $1`, bill, status, dispute)
+	}
+	customer, operator := w.as(anna), w.as(olga)
+	path := serverPath(id) + "/bills/" + bill
+	says := func(b *browser, path string, wants ...string) {
+		t.Helper()
+		page := b.get(path).want(http.StatusOK)
+		for _, want := range wants {
+			if !strings.Contains(page.body, want) {
+				t.Errorf("%s does not say %q", path, want)
+			}
+		}
+	}
+	is("paid", "needs_response")
+	says(customer, path, "€4.76 of this bill were disputed with your bank", "Your server goes on running")
+	says(customer, "/account/bills", "Asked back by the bank")
+	says(operator, "/operator/invoices/"+bill, "asks for €4.76 back", "Stripe needs your answer by")
+	says(operator, "/operator/orders", "1 dispute is open")
+	says(operator, "/operator/payments", "1 dispute is open", "T-000001")
+	says(operator, "/operator/invoices?state=disputed", "T-000001")
+	if strings.Contains(customer.get(path).body, "DE89") {
+		t.Error("it is to be paid twice")
+	}
+	is("open", "lost")
+	says(customer, path, "Your bank has taken the money back", "DE89 3704 0044 0532 0130 00")
+	says(operator, "/operator/invoices/"+bill, "The money is gone", `action="/operator/invoices/`+bill+`/paid"`)
+	if strings.Contains(operator.get("/operator/orders").body, "dispute is open") {
+		t.Error("a decided one is still open")
+	}
+}

@@ -89,7 +89,7 @@ func (s *Server) invoicePage(r *request, status int, pay, void *templates.Form) 
 	}
 	own := d.Provider == "invoice" && d.Kind == billing.KindInvoice
 	vm := templates.OperatorBill{
-		BillDetail: s.billDetail(d), CanBook: own && d.Status == billing.InvoiceOpen, CanVoid: own && d.Status != billing.InvoiceVoid,
+		BillDetail: s.billDetail(d), CanBook: (own || d.Dispute.Lost()) && d.Status == billing.InvoiceOpen, CanVoid: own && d.Status != billing.InvoiceVoid,
 		PayForm: templates.Form{Values: map[string]string{
 			"amount": templates.Cents(r.locale, d.Open().Cents), "day": s.Now().In(tenant.Zone).Format(time.DateOnly),
 		}},

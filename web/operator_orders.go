@@ -35,16 +35,22 @@ func (s *Server) showFleetOrders(r *request) error {
 	return r.ok(templates.OperatorOrdersPage(s.page(r), vm))
 }
 
-// payments is the last comparison with a payment provider; nil without one.
+// payments is the last comparison with a payment provider, and what banks ask back; nil without either.
 func (s *Server) payments(r *request) (*templates.OperatorPayments, error) {
 	report, found, err := s.Operators.Payments(r.ctx(), r.actor())
-	if err != nil || !found {
+	if err != nil {
 		return nil, err
 	}
-	vm := &templates.OperatorPayments{
-		Provider: strings.ToUpper(report.Provider[:1]) + report.Provider[1:], At: report.Started, Running: report.Finished.IsZero(),
-		Failed: report.Error != "", Subscriptions: report.Subscriptions, Bills: report.Bills,
+	disputed, err := s.Books.Search(r.ctx(), r.actor(), controlplane.InvoiceFilter{State: controlplane.InvoicesDisputed})
+	if err != nil || !found && len(disputed.Invoices) == 0 {
+		return nil, err
 	}
+	vm := &templates.OperatorPayments{Disputes: s.billViews(disputed.Invoices)}
+	if !found {
+		return vm, nil
+	}
+	vm.Provider, vm.At, vm.Running = strings.ToUpper(report.Provider[:1])+report.Provider[1:], report.Started, report.Finished.IsZero()
+	vm.Failed, vm.Subscriptions, vm.Bills = report.Error != "", report.Subscriptions, report.Bills
 	for _, f := range report.Findings {
 		row := templates.PaymentFinding{Kind: string(f.Kind), ExternalID: f.ExternalID, Here: f.Here, There: f.There, Repaired: f.Repaired}
 		if f.Kind != controlplane.FindUnknown { // what a stranger's metadata says is no address of ours

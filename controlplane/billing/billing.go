@@ -117,6 +117,24 @@ type Invoice struct {
 	Issued, Due time.Time
 	PaidAt      time.Time
 	URL         string // where the provider shows it, and takes the money; "" when we do
+	Dispute     Dispute
+}
+
+// Dispute is a customer's bank that asks for a bill's money back; zero when none does. While it is open nothing happens to the
+// server. Lost, the bill is unpaid again, and to be paid otherwise than it was; won, nothing has changed.
+type Dispute struct {
+	Status    string // Stripe's word: needs_response, under_review, won, lost, or warning_… before the bank has asked for money
+	Reason    string // Stripe's word
+	Amount    tenant.Money
+	RespondBy time.Time // when the seller's answer is due; zero when none is
+}
+
+// Lost reports whether the money is gone.
+func (d Dispute) Lost() bool { return d.Status == "lost" }
+
+// Open reports whether it is not decided yet.
+func (d Dispute) Open() bool {
+	return d.Status != "" && d.Status != "won" && d.Status != "lost" && d.Status != "warning_closed"
 }
 
 // InvoiceStatus is Stripe's word for where a bill stands.
@@ -173,7 +191,6 @@ type Outside struct {
 	Next                 []Item // what the next period will be billed for, as things stand
 	Cancelled            bool   // ends with the period
 	Invoices             []Invoice
-	Disputed             bool
 }
 
 // ErrNotOurs answers a question that only a provider outside can: with invoices of our own, our rows are the truth.
@@ -223,5 +240,6 @@ type FoundBill struct {
 	Subscription     string // the provider's name of what it is for
 	Tenant           tenant.ID
 	Status           InvoiceStatus
-	Gross            tenant.Money
+	Gross, Paid      tenant.Money
+	Dispute          string // its status
 }

@@ -57,9 +57,11 @@ select s.tenant_id, coalesce(s.external_id, ''), s.state, coalesce(s.period_end,
 	s.untold_since is not null
 from subscriptions s join tenants t on t.id = s.tenant_id join plans p on p.id = t.plan_id left join plans b on b.id = s.booked_plan
 where s.provider = $1`
+	// What was booked here of a bill that a bank took back is not the provider's to know.
 	listBilledBills = `
-select external_id, number, tenant_id, status, gross_cents, currency from invoices
-where provider = $1 and external_id is not null and issued_at >= $2`
+select i.external_id, i.number, i.tenant_id, case when i.dispute_status = 'lost' then 'open' else i.status end, i.gross_cents, i.currency,
+	i.paid_cents - coalesce((select sum(p.amount_cents) from invoice_payments p where p.invoice_id = i.id), 0)::bigint, i.dispute_status
+from invoices i where i.provider = $1 and i.external_id is not null and (i.issued_at >= $2 or i.dispute_status <> '')`
 	finishBillingCheck = `
 update billing_checks set finished_at = $3, subscriptions = $4, bills = $5, error = $6 where provider = $1 and night = $2`
 	clearBillingFindings = `delete from billing_findings where provider = $1 and night = $2`
@@ -106,7 +108,7 @@ func (s *Store) ListBilledBills(ctx context.Context, provider string, since time
 	}
 	bills := map[string]billing.FoundBill{}
 	var b billing.FoundBill
-	_, err = pgx.ForEachRow(rows, []any{&b.External, &b.Number, &b.Tenant, &b.Status, &b.Gross.Cents, &b.Gross.Currency}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&b.External, &b.Number, &b.Tenant, &b.Status, &b.Gross.Cents, &b.Gross.Currency, &b.Paid.Cents, &b.Dispute}, func() error {
 		bills[b.External] = b
 		return nil
 	})

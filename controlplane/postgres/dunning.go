@@ -21,7 +21,8 @@ const (
 from subscriptions s join tenants t on t.id = s.tenant_id cross join billing_settings b
 	left join lateral (select sum(i.gross_cents - i.paid_cents)::bigint as cents, count(*) as bills, i.currency, min(i.due_at) as due,
 		(array_agg(i.id::text order by i.due_at, i.number))[1] as id, (array_agg(i.number order by i.due_at, i.number))[1] as number,
-		(array_agg(i.url order by i.due_at, i.number))[1] as url
+		-- The provider takes no money again for what a bank has taken back.
+		(array_agg(case i.dispute_status when 'lost' then '' else i.url end order by i.due_at, i.number))[1] as url
 		from invoices i where i.tenant_id = s.tenant_id and i.status = 'open' and i.kind = 'invoice' and i.gross_cents > i.paid_cents
 		group by i.currency order by min(i.due_at) limit 1) o on true `
 	findOwed = `select ` + owedColumns + owedTables + ` where s.tenant_id = $1`

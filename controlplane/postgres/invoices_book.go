@@ -17,7 +17,7 @@ const (
 	// The server first, as everywhere: dunning holds it while it writes on bills.
 	lockBilled  = `select from tenants where id = (select tenant_id from invoices where id = $1) for update`
 	lockInvoice = `
-select i.id::text, i.kind, i.number, i.provider, i.tenant_id, i.status, i.currency, i.gross_cents, i.paid_cents
+select i.id::text, i.kind, i.number, i.provider, i.tenant_id, i.status, i.currency, i.gross_cents, i.paid_cents, i.dispute_status
 from invoices i where i.id = $1 for update`
 	insertPayment = `
 insert into invoice_payments (invoice_id, amount_cents, paid_on, note, booked_by, booked_at)
@@ -37,14 +37,14 @@ func (s *Store) lockInvoice(ctx context.Context, tx pgx.Tx, id string) (d billin
 	if _, err := tx.Exec(ctx, lockBilled, id); err != nil {
 		return d, err
 	}
-	err = tx.QueryRow(ctx, lockInvoice, id).Scan(&d.ID, &d.Kind, &d.Number, &d.Provider, &d.Tenant, &d.Status, &d.Gross.Currency, &d.Gross.Cents, &d.Paid.Cents)
+	err = tx.QueryRow(ctx, lockInvoice, id).Scan(&d.ID, &d.Kind, &d.Number, &d.Provider, &d.Tenant, &d.Status, &d.Gross.Currency, &d.Gross.Cents, &d.Paid.Cents, &d.Dispute.Status)
 	d.Paid.Currency = d.Gross.Currency
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return d, unknownInvoice()
 	case err != nil:
 		return d, err
-	case d.Provider != "invoice" || d.Kind != billing.KindInvoice:
+	case d.Provider != ours && !d.Dispute.Lost() || d.Kind != billing.KindInvoice:
 		return d, &tenant.Fault{Kind: tenant.Conflict, Code: "invoice.closed"}
 	}
 	return d, nil
@@ -128,7 +128,7 @@ func (s *Store) VoidInvoice(ctx context.Context, actor controlplane.Actor, id, r
 		if err != nil {
 			return err
 		}
-		if d.Status == billing.InvoiceVoid {
+		if d.Status == billing.InvoiceVoid || d.Provider != ours {
 			return &tenant.Fault{Kind: tenant.Conflict, Code: "invoice.closed"}
 		}
 		if _, err := tx.Exec(ctx, setVoid, d.ID); err != nil {

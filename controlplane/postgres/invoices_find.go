@@ -24,13 +24,14 @@ const (
 	invoiceColumns = `
 	i.id::text, i.kind, i.number, i.provider, coalesce(i.external_id, ''), i.account_id::text, i.tenant_id, t.server_name, i.status, i.language,
 	i.currency, i.net_cents, i.vat_cents, i.gross_cents, i.paid_cents, i.seller, i.buyer, i.vat_note, i.period_start, i.period_end,
-	i.issued_at, i.due_at, i.paid_at, i.url, coalesce(c.number, ''), c.issued_at, coalesce(n.number, '')`
+	i.issued_at, i.due_at, i.paid_at, i.url, coalesce(c.number, ''), c.issued_at, coalesce(n.number, ''),
+	i.dispute_status, i.dispute_reason, i.dispute_cents, i.respond_by`
 	invoiceTables = `
 from invoices i join tenants t on t.id = i.tenant_id left join invoices c on c.id = i.corrects left join invoices n on n.corrects = i.id `
 	findInvoice  = `select ` + invoiceColumns + invoiceTables + ` where i.id = $1`
 	invoiceWhere = `
 where ($1 = '' or i.account_id = nullif($1, '')::uuid) and ($2 = '' or i.tenant_id = $2)
-	and case $3 when '' then true when 'overdue' then i.status = 'open' and i.due_at < $4 else i.status = $3 end
+	and case $3 when '' then true when 'disputed' then i.dispute_status not in ('', 'won', 'lost', 'warning_closed') when 'overdue' then i.status = 'open' and i.due_at < $4 else i.status = $3 end
 	and ($5 = '' or strpos(lower(concat_ws(' ', i.number, t.server_name, i.buyer ->> 'company', i.buyer ->> 'name', i.buyer ->> 'email')), lower($5)) > 0)
 	and ($6::timestamptz is null or i.issued_at >= $6) and ($7::timestamptz is null or i.issued_at < $7) `
 	listInvoices  = `select ` + invoiceColumns + invoiceTables + invoiceWhere + ` order by i.issued_at desc, i.number desc limit $8 offset $9`
@@ -44,10 +45,13 @@ func scanInvoice(row pgx.CollectableRow) (billing.Document, error) {
 	var (
 		d                            billing.Document
 		start, end, paid, correction *time.Time
+		respond                      *time.Time
 	)
 	err := row.Scan(&d.ID, &d.Kind, &d.Number, &d.Provider, &d.External, &d.Account, &d.Tenant, &d.ServerName, &d.Status, &d.Language,
 		&d.Net.Currency, &d.Net.Cents, &d.VAT.Cents, &d.Gross.Cents, &d.Paid.Cents, &d.Seller, &d.Buyer, &d.Note, &start, &end,
-		&d.Issued, &d.Due, &paid, &d.URL, &d.Corrects, &correction, &d.CorrectedBy)
+		&d.Issued, &d.Due, &paid, &d.URL, &d.Corrects, &correction, &d.CorrectedBy,
+		&d.Dispute.Status, &d.Dispute.Reason, &d.Dispute.Amount.Cents, &respond)
+	d.Dispute.Amount.Currency, d.Dispute.RespondBy = d.Net.Currency, fromMoment(respond)
 	d.VAT.Currency, d.Gross.Currency, d.Paid.Currency = d.Net.Currency, d.Net.Currency, d.Net.Currency
 	d.Start, d.End, d.PaidAt, d.CorrectsIssued = fromMoment(start), fromMoment(end), fromMoment(paid), fromMoment(correction)
 	return d, err

@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -88,7 +90,7 @@ func (s *Store) RecordOutside(ctx context.Context, id tenant.ID, out billing.Out
 				return err
 			}
 		}
-		if err := s.mirrorInvoices(ctx, tx, sub, out.Invoices); err != nil {
+		if err := s.mirrorInvoices(ctx, tx, sub, out.Invoices, asked); err != nil {
 			return err
 		}
 		if err := s.dun(ctx, tx, id, asked); err != nil { // what was paid there gives back at once
@@ -161,42 +163,79 @@ func (s *Store) followItems(ctx context.Context, tx pgx.Tx, sub controlplane.Sub
 }
 
 const (
+	findMirrored = `select status, paid_cents, dispute_status from invoices where external_id = $1 for update`
+	// A bill that a bank took back is due anew, by the days that every bill has. What was booked here for it counts.
 	mirrorInvoice = `
 insert into invoices (kind, number, provider, external_id, account_id, tenant_id, status, language, currency, net_cents, vat_cents, gross_cents,
-	paid_cents, seller, buyer, period_start, period_end, issued_at, due_at, paid_at, url)
+	paid_cents, seller, buyer, period_start, period_end, issued_at, due_at, paid_at, url,
+	dispute_status, dispute_reason, dispute_cents, respond_by)
 select case when $6 < 0 then 'credit_note' else 'invoice' end, $2, s.provider, $3, s.account_id, s.tenant_id, $4, a.language, $5, $6, $7, $8, $9,
-	b.seller, jsonb_build_object('email', a.email), $10, $11, $12, $13, $14, $15
+	b.seller, jsonb_build_object('email', a.email), $10, $11, $12,
+	case when $16 = 'lost' then greatest($13, $20::timestamptz + make_interval(days => b.due_days)) else $13 end, $14, $15, $16, $17, $18, $19
 from subscriptions s join accounts a on a.id = s.account_id cross join billing_settings b where s.tenant_id = $1
-on conflict (external_id) do update set status = excluded.status, paid_cents = excluded.paid_cents, paid_at = excluded.paid_at, url = excluded.url
-returning id::text, xmax = 0`
+on conflict (external_id) do update set paid_at = excluded.paid_at, url = excluded.url,
+	paid_cents = excluded.paid_cents + booked_for(invoices.id),
+	status = case when excluded.dispute_status = 'lost' and excluded.paid_cents + booked_for(invoices.id) >= invoices.gross_cents
+		then 'paid' else excluded.status end,
+	due_at = case when excluded.dispute_status = 'lost' and invoices.dispute_status <> 'lost' then excluded.due_at else invoices.due_at end,
+	dispute_status = excluded.dispute_status, dispute_reason = excluded.dispute_reason, dispute_cents = excluded.dispute_cents,
+	respond_by = excluded.respond_by
+returning id::text, status, paid_cents`
 )
 
+// mirrored is what may change of a bill that a provider has written.
+type mirrored struct {
+	Status  billing.InvoiceStatus `json:"status"`
+	Paid    int64                 `json:"paid_cents"`
+	Dispute string                `json:"dispute,omitempty"`
+}
+
 // mirrorInvoices keeps the bills that a provider has written. Drafts, which have no number yet, are not bills.
-func (s *Store) mirrorInvoices(ctx context.Context, tx pgx.Tx, sub controlplane.Subscription, invoices []billing.Invoice) error {
+func (s *Store) mirrorInvoices(ctx context.Context, tx pgx.Tx, sub controlplane.Subscription, invoices []billing.Invoice, asked time.Time) error {
 	for _, i := range invoices {
 		if i.Number == "" || i.External == "" {
 			continue
 		}
-		var (
-			id    string
-			fresh bool
-		)
-		err := tx.QueryRow(ctx, mirrorInvoice, sub.Tenant, i.Number, i.External, i.Status, i.Net.Currency, i.Net.Cents, i.VAT.Cents, i.Gross.Cents,
-			i.Paid.Cents, utcOrNull(i.Start), utcOrNull(i.End), i.Issued, later(i.Due, i.Issued), utcOrNull(i.PaidAt), i.URL).Scan(&id, &fresh)
-		if err != nil {
-			return err
-		}
-		if !fresh {
-			continue
-		}
-		for n, l := range i.Lines {
-			if _, err := tx.Exec(ctx, insertInvoiceLine, id, n+1, l.Kind, l.Text, l.Quantity, l.Unit.Cents, l.Net.Cents, l.VATRate,
-				utcOrNull(l.From), utcOrNull(l.Until)); err != nil {
-				return err
-			}
+		if err := s.mirrorInvoice(ctx, tx, sub, i, asked); err != nil {
+			return fmt.Errorf("keep the bill %s: %w", i.External, err)
 		}
 	}
 	return nil
+}
+
+func (s *Store) mirrorInvoice(ctx context.Context, tx pgx.Tx, sub controlplane.Subscription, i billing.Invoice, asked time.Time) error {
+	var before mirrored
+	err := tx.QueryRow(ctx, findMirrored, i.External).Scan(&before.Status, &before.Paid, &before.Dispute)
+	fresh := errors.Is(err, pgx.ErrNoRows)
+	if err != nil && !fresh {
+		return err
+	}
+	id, after := "", mirrored{Dispute: i.Dispute.Status}
+	err = tx.QueryRow(ctx, mirrorInvoice, sub.Tenant, i.Number, i.External, i.Status, i.Net.Currency, i.Net.Cents, i.VAT.Cents, i.Gross.Cents,
+		i.Paid.Cents, utcOrNull(i.Start), utcOrNull(i.End), i.Issued, later(i.Due, i.Issued), utcOrNull(i.PaidAt), i.URL,
+		i.Dispute.Status, i.Dispute.Reason, i.Dispute.Amount.Cents, utcOrNull(i.Dispute.RespondBy), asked).Scan(&id, &after.Status, &after.Paid)
+	if err != nil {
+		return err
+	}
+	if fresh {
+		if err := insertLines(ctx, tx, id, i.Lines); err != nil {
+			return err
+		}
+	}
+	detail := map[string]any{"invoice": i.Number, "gross_cents": i.Gross.Cents, "currency": i.Gross.Currency, "by": sub.Provider, "after": after}
+	switch {
+	case fresh && after.Dispute == "":
+		return s.audit(ctx, tx, controlplane.Hafen, "invoice.issue", sub.Tenant, detail)
+	case before == after:
+		return nil
+	case before.Dispute != after.Dispute:
+		detail["disputed_cents"], detail["reason"] = i.Dispute.Amount.Cents, i.Dispute.Reason
+		detail["before"] = before
+		return s.audit(ctx, tx, controlplane.Hafen, "invoice.dispute", sub.Tenant, detail)
+	default:
+		detail["before"] = before
+		return s.audit(ctx, tx, controlplane.Hafen, "invoice.change", sub.Tenant, detail)
+	}
 }
 
 // later is the later of two moments.

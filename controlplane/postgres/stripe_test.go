@@ -431,24 +431,6 @@ func TestStripeCancelAtEnd(t *testing.T) {
 	}
 }
 
-func TestStripeRefundAndDispute(t *testing.T) {
-	t.Parallel()
-	w := newCounter(t)
-	id := w.bought("basic")
-	w.stripe.Refund(w.lastBill(), 100)
-	w.hear()
-	if n := w.count(`select paid_cents from invoices where tenant_id = $1`, string(id)); n != 376 {
-		t.Errorf("paid %d", n)
-	}
-	before := w.count(`select count(*) from webhook_events`)
-	w.stripe.Dispute(w.lastBill())
-	w.stripe.Flush()
-	if w.count(`select count(*) from webhook_events`) != before+1 || w.count(`select count(*) from river_job where kind = 'billing_look'`) != 1 {
-		t.Error("the dispute makes nobody look")
-	}
-	w.work()
-}
-
 // TestStripePaidBeforeTold: who comes back from paying is not left waiting for a webhook, and who comes back without having paid
 // finds the page again, or another when it has expired.
 func TestStripePaidBeforeTold(t *testing.T) {

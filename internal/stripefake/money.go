@@ -48,9 +48,33 @@ func (s *Server) Dispute(invoice string) {
 	dispute := s.add("dispute", s.newID("dp"), object{
 		"amount": charge.num("amount"), "charge": charge.str("id"), "currency": charge.str("currency"), "status": "needs_response",
 		"payment_intent": charge.str("payment_intent"), "reason": "fraudulent",
+		"evidence_details": object{"due_by": s.now.AddDate(0, 0, 7).Unix(), "has_evidence": false, "past_due": false, "submission_count": int64(0)},
 	})
-	charge["disputed"], charge["dispute"] = true, dispute.str("id")
+	charge["disputed"], charge["_dispute"] = true, dispute.str("id")
 	s.tell("charge.dispute.created", dispute)
+	s.tell("charge.dispute.funds_withdrawn", dispute)
+}
+
+// AnswerDispute sends the seller's evidence, as an operator does in Stripe's dashboard: the bank looks at it.
+func (s *Server) AnswerDispute(invoice string) { s.moveDispute(invoice, "under_review", "updated") }
+
+// CloseDispute is the bank's decision.
+func (s *Server) CloseDispute(invoice string, won bool) {
+	if !won {
+		s.moveDispute(invoice, "lost", "closed")
+		return
+	}
+	s.moveDispute(invoice, "won", "closed", "funds_reinstated")
+}
+
+func (s *Server) moveDispute(invoice, status string, told ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dispute := s.objects[s.objects[s.objects[invoice].str("charge")].str("_dispute")]
+	dispute["status"] = status
+	for _, what := range told {
+		s.tell("charge.dispute."+what, dispute)
+	}
 }
 
 // PayInvoice is a customer who pays an open invoice on its page; a good card stays with them.

@@ -403,6 +403,14 @@ func TestRefundsAndDisputes(t *testing.T) {
 	c.s.Dispute(sub.str("latest_invoice.id"))
 	c.want("disputed", c.must("GET", "charges/"+charge).at("disputed"), true)
 	c.want("told", len(c.s.Events("charge.refunded", "charge.dispute.created")), 2)
+	of := func() answer { return c.must("GET", "disputes", "charge", charge, "expand[]", "data.charge.invoice") }
+	c.want("to be answered", of().str("data.0.status"), "needs_response")
+	c.want("of", of().str("data.0.charge.invoice.id"), sub.str("latest_invoice.id"))
+	c.s.AnswerDispute(sub.str("latest_invoice.id"))
+	c.want("answered", of().str("data.0.status"), "under_review")
+	c.s.CloseDispute(sub.str("latest_invoice.id"), true)
+	c.want("won", of().str("data.0.status"), "won")
+	c.want("told of it", len(c.s.Events("charge.dispute.updated", "charge.dispute.closed", "charge.dispute.funds_reinstated")), 3)
 }
 
 // TestOtherInterval: https://docs.stripe.com/api/subscriptions/update, "Switching prices does not normally change the billing date or

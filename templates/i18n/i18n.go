@@ -64,14 +64,17 @@ var Families = map[string]string{
 	"settings.outcome": "settings.outcome.running",
 
 	// Bills.
-	"bill.state":    "bill.state.other",
-	"bill.note":     "bill.note.other",
-	"owed.title":    "owed.title.other",
-	"owed.text":     "owed.text.other",
-	"billing.field": "billing.field.other",
-	"billing.help":  "billing.help.other",
-	"dunning.stage": "dunning.stage.other",
-	"country":       "country.other",
+	"bill.state":            "bill.state.other",
+	"bill.note":             "bill.note.other",
+	"bill.dispute":          "bill.dispute.other",
+	"bill.dispute.text":     "bill.dispute.text.other",
+	"operator.dispute.text": "operator.dispute.text.other",
+	"owed.title":            "owed.title.other",
+	"owed.text":             "owed.text.other",
+	"billing.field":         "billing.field.other",
+	"billing.help":          "billing.help.other",
+	"dunning.stage":         "dunning.stage.other",
+	"country":               "country.other",
 
 	// What changed in the way into an account, in mails to its owner.
 	"security.subject": "security.subject.other",

@@ -15,6 +15,8 @@ func billEntries() []Entry {
 		page(c, "bills-all", of(templates.AccountBillsPage, templates.AccountBills{Rows: billRows()})),
 		page(c, "bill-open", of(templates.BillPage, billDetail(billRows()[0]))),
 		page(c, "bill-paid", of(templates.BillPage, billDetail(billRows()[2]))),
+		page(c, "bill-disputed", of(templates.BillPage, billDetail(disputed("needs_response")))),
+		page(c, "bill-charged-back", of(templates.BillPage, billDetail(disputed("lost")))),
 		page(c, "billing-profile", of(templates.BillingProfilePage, templates.BillingProfile{Form: party()})),
 		mistaken(c, "billing-profile-errors", of(templates.BillingProfilePage, templates.BillingProfile{
 			Form: wrong(map[string]string{"country": "AT", "vat_id": "ATU1"}, map[string]string{"street": "billing.required", "vat_id": "billing.too_long"}),
@@ -23,6 +25,7 @@ func billEntries() []Entry {
 			Rows: billRows(), MissingSeller: true, From: "2026-10-01", Until: "2026-10-31", Pager: templates.Pager{Page: 1, Pages: 3, Next: "/operator/invoices?page=2"},
 		})),
 		page(o, "operator-invoice", of(templates.OperatorBillPage, operatorBill())),
+		page(o, "operator-invoice-disputed", of(templates.OperatorBillPage, templates.OperatorBill{BillDetail: billDetail(disputed("needs_response"))})),
 		page(o, "operator-billing", of(templates.OperatorBillingPage, templates.OperatorBilling{Form: party()})),
 		mistaken(o, "operator-billing-errors", of(templates.OperatorBillingPage, templates.OperatorBilling{
 			Form: wrong(party().Values, map[string]string{"iban": "billing.iban"}),
@@ -55,6 +58,17 @@ func billRows() []templates.Bill {
 	rows[3].Followed = "2026-000413"
 	rows[4].Corrects, rows[4].Net, rows[4].VAT, rows[4].Gross = "2026-000414", -600, -114, -714
 	return rows
+}
+
+// disputed is a bill of Stripe's whose money a bank asks back.
+func disputed(status string) templates.Bill {
+	b := billRows()[2]
+	b.Number, b.PDF, b.URL = "HAFEN-0042", false, "https://invoice.stripe.com/i/example"
+	b.Dispute, b.Disputed, b.RespondBy = status, b.Gross, now.AddDate(0, 0, 7)
+	if status == "lost" {
+		b.State, b.Paid, b.Due = templates.BillOpen, 0, now.AddDate(0, 0, 14)
+	}
+	return b
 }
 
 func billDetail(b templates.Bill) templates.BillDetail {

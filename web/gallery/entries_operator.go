@@ -91,10 +91,12 @@ func orders() []templates.OperatorOrder {
 func payments(findings bool) templates.OperatorPayments {
 	vm := templates.OperatorPayments{Provider: "Stripe", At: now.Add(-7 * time.Hour), Subscriptions: 1284, Bills: 1730}
 	if findings {
+		vm.Disputes = []templates.Bill{disputed("needs_response"), disputed("under_review")}
 		vm.Findings = []templates.PaymentFinding{
 			{Kind: "double", ServerID: "t7k2m9", ExternalID: "sub_1Q2w3E4r5T", Here: "sub_1A2b3C4d5E", There: "active until 2026-12-01T09:30:00Z: basic"},
 			{Kind: "unknown", ExternalID: "sub_1Z9y8X7w6V", There: "active until 2026-12-11T14:02:11Z: all-in"},
 			{Kind: "differs", ServerID: "tq4w8z", ExternalID: "sub_1M5n6B7v8C", Here: "pending: advanced", There: "active until 2026-12-20T18:45:30Z: advanced", Repaired: true},
+			{Kind: "untold", ServerID: "t7k2m9", ExternalID: "sub_1A2b3C4d5E", Here: "advanced.2", There: "advanced"},
 		}
 	}
 	return vm

@@ -7,6 +7,7 @@ import (
 
 	stripe "github.com/stripe/stripe-go/v76"
 	"github.com/stripe/stripe-go/v76/charge"
+	"github.com/stripe/stripe-go/v76/dispute"
 	"github.com/stripe/stripe-go/v76/invoice"
 
 	"hafen/controlplane/billing"
@@ -147,7 +148,7 @@ func (p *Provider) Look(ctx context.Context, s billing.Subscription) (billing.Ou
 		return billing.Outside{}, err
 	}
 	out := outline(now)
-	payments, err := p.payments(ctx, out.Customer)
+	payments, err := p.payments(ctx, &stripe.ChargeListParams{ListParams: list(ctx), Customer: stripe.String(out.Customer)})
 	if err != nil {
 		return billing.Outside{}, err
 	}
@@ -162,7 +163,6 @@ func (p *Provider) Look(ctx context.Context, s billing.Subscription) (billing.Ou
 			return billing.Outside{}, err
 		}
 		out.Invoices = append(out.Invoices, one)
-		out.Disputed = out.Disputed || payments[in.ID].disputed
 	}
 	return out, p.failed("list the bills of subscription "+now.ID, found.Err())
 }
@@ -199,23 +199,59 @@ func state(status stripe.SubscriptionStatus) billing.State {
 // payment is what became of a bill's money.
 type payment struct {
 	refunded int64
-	disputed bool
+	dispute  billing.Dispute
 }
 
-func (p *Provider) payments(ctx context.Context, customer string) (map[string]payment, error) {
+// payments are what became of the money of charges, by bill.
+func (p *Provider) payments(ctx context.Context, of *stripe.ChargeListParams) (map[string]payment, error) {
 	byInvoice := map[string]payment{}
-	found := charge.Client{B: p.backend, Key: p.Key}.List(&stripe.ChargeListParams{ListParams: list(ctx), Customer: stripe.String(customer)})
+	found := charge.Client{B: p.backend, Key: p.Key}.List(of)
 	for found.Next() {
 		c := found.Charge()
 		if c.Invoice == nil {
 			continue
 		}
-		of := byInvoice[c.Invoice.ID]
-		of.refunded += c.AmountRefunded
-		of.disputed = of.disputed || c.Disputed
-		byInvoice[c.Invoice.ID] = of
+		one := byInvoice[c.Invoice.ID]
+		one.refunded += c.AmountRefunded
+		if c.Disputed {
+			var err error
+			if one.dispute, err = p.dispute(ctx, c.ID); err != nil {
+				return nil, err
+			}
+		}
+		byInvoice[c.Invoice.ID] = one
 	}
 	return byInvoice, p.failed("list payments", found.Err())
+}
+
+// dispute asks what a customer's bank wants of a payment: the newest of what it wanted.
+func (p *Provider) dispute(ctx context.Context, charge string) (billing.Dispute, error) {
+	found := dispute.Client{B: p.backend, Key: p.Key}.List(&stripe.DisputeListParams{ListParams: list(ctx), Charge: stripe.String(charge)})
+	if !found.Next() {
+		return billing.Dispute{}, p.failed("list disputes of "+charge, found.Err())
+	}
+	return disputed(found.Dispute()), nil
+}
+
+func disputed(d *stripe.Dispute) billing.Dispute {
+	one := billing.Dispute{Status: string(d.Status), Reason: string(d.Reason), Amount: tenant.Money{Cents: d.Amount, Currency: upper(d.Currency)}}
+	if d.EvidenceDetails != nil {
+		one.RespondBy = unix(d.EvidenceDetails.DueBy)
+	}
+	return one
+}
+
+// standing is where a bill stands, and what of it is paid: what was too much on an earlier bill counts as paid, and what was given
+// back does not. What a bank took back is owed again.
+func standing(in *stripe.Invoice, paid payment) (billing.InvoiceStatus, int64) {
+	status, cents := billing.InvoiceStatus(in.Status), int64(0)
+	if in.Status == stripe.InvoiceStatusPaid || in.Status == stripe.InvoiceStatusOpen {
+		cents = in.Total - in.AmountRemaining - paid.refunded
+	}
+	if in.Status == stripe.InvoiceStatusPaid && paid.dispute.Lost() {
+		return billing.InvoiceOpen, cents - paid.dispute.Amount.Cents
+	}
+	return status, cents
 }
 
 func (p *Provider) invoice(ctx context.Context, in *stripe.Invoice, paid payment) (billing.Invoice, error) {
@@ -224,9 +260,10 @@ func (p *Provider) invoice(ctx context.Context, in *stripe.Invoice, paid payment
 		return billing.Invoice{}, err
 	}
 	one := billing.Invoice{
-		Bill: bill, Number: in.Number, External: in.ID, Status: billing.InvoiceStatus(in.Status), URL: in.HostedInvoiceURL,
+		Bill: bill, Number: in.Number, External: in.ID, URL: in.HostedInvoiceURL, Dispute: paid.dispute,
 		Issued: unix(in.Created), Due: unix(in.DueDate), Paid: tenant.Money{Currency: bill.Gross.Currency},
 	}
+	one.Status, one.Paid.Cents = standing(in, paid)
 	if t := in.StatusTransitions; t != nil {
 		if t.FinalizedAt != 0 {
 			one.Issued = unix(t.FinalizedAt)
@@ -235,10 +272,6 @@ func (p *Provider) invoice(ctx context.Context, in *stripe.Invoice, paid payment
 	}
 	if one.Due.IsZero() { // taken from a card: at once
 		one.Due = one.Issued
-	}
-	if in.Status == stripe.InvoiceStatusPaid || in.Status == stripe.InvoiceStatusOpen {
-		// What was too much on an earlier bill counts as paid.
-		one.Paid.Cents = in.Total - in.AmountRemaining - paid.refunded
 	}
 	for _, line := range bill.Lines {
 		if one.Start.IsZero() || !line.From.IsZero() && line.From.Before(one.Start) {

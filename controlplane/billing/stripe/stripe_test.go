@@ -213,9 +213,53 @@ func TestRefundAndDispute(t *testing.T) {
 	w.stripe.Refund(bill, 100)
 	out := w.look()
 	w.want("less the refund", out.Invoices[0].Paid, eur(376))
-	w.want("disputed", out.Disputed, false)
+	w.want("not disputed", out.Invoices[0].Dispute, billing.Dispute{})
 	w.stripe.Dispute(bill)
-	w.want("disputed", w.look().Disputed, true)
+	d := w.look().Invoices[0].Dispute
+	w.want("status", d.Status, "needs_response")
+	w.want("of", d.Amount, eur(476))
+	w.want("reason", d.Reason, "fraudulent")
+	w.want("answer by", d.RespondBy, w.stripe.Now().AddDate(0, 0, 7))
+	w.want("still paid", w.look().Invoices[0].Status, billing.InvoicePaid)
+	w.stripe.AnswerDispute(bill)
+	w.want("open", w.look().Invoices[0].Dispute.Open(), true)
+	w.stripe.CloseDispute(bill, false)
+	lost := w.look().Invoices[0]
+	w.want("lost", lost.Dispute.Lost() && !lost.Dispute.Open(), true)
+	w.want("owed again", lost.Status, billing.InvoiceOpen)
+	w.want("paid", lost.Paid, eur(-100)) // the bank took all of it, and a part had been given back
+	w.stripe.CloseDispute(bill, true)
+	won := w.look().Invoices[0]
+	w.want("won", won.Status, billing.InvoicePaid)
+	w.want("paid", won.Paid, eur(376))
+}
+
+// TestBillsOfTheNight: what a bill's money came to is told with it, and an old one whose money is asked back is among them.
+func TestBillsOfTheNight(t *testing.T) {
+	w := sold(t, basic)
+	first := w.look().Invoices[0].External
+	w.stripe.Advance(61 * 24 * time.Hour)
+	since := w.stripe.Now().AddDate(0, 0, -40)
+	bills := func() map[string]billing.FoundBill {
+		all, err := w.provider.Bills(w.Context(), since)
+		if err != nil {
+			t.Fatal(err)
+		}
+		by := map[string]billing.FoundBill{}
+		for _, b := range all {
+			by[b.External] = b
+		}
+		w.want("each once", len(by), len(all))
+		return by
+	}
+	last := w.look().Invoices[0].External
+	w.want("bills", len(bills()), 2)
+	w.stripe.Refund(last, 76)
+	w.want("less what was given back", bills()[last].Paid, eur(400))
+	w.stripe.Dispute(first)
+	w.stripe.CloseDispute(first, false)
+	w.want("the old one", bills()[first].Dispute, "lost")
+	w.want("is owed", bills()[first].Status, billing.InvoiceOpen)
 }
 
 func TestEnd(t *testing.T) {
