@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -125,44 +122,6 @@ func (p *Provisioner) readMedia(ctx context.Context, spec tenant.Spec, do func(p
 	}
 	if err != nil {
 		return fmt.Errorf("ask the database of %s for its media: %w", spec.ID, err)
-	}
-	return nil
-}
-
-// storedFile is one file of a tenant's: its path in the directory that was walked, and what it takes on the disk.
-type storedFile struct {
-	path    string
-	bytes   int64
-	changed time.Time
-}
-
-// walk gives the files in a directory of the tenant's; none when it is absent. It is confined: a tenant that puts a link where
-// a directory was cannot lead it elsewhere.
-func (f files) walk(ctx context.Context, id tenant.ID, dir string, give func(storedFile)) error {
-	root, err := os.OpenRoot(f.own(id))
-	if err != nil {
-		return goneIsFine(err)
-	}
-	defer root.Close()
-	err = fs.WalkDir(root.FS(), dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return goneIsFine(err) // the homeserver moves and removes files meanwhile
-		}
-		if !entry.Type().IsRegular() {
-			return ctx.Err()
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return goneIsFine(err)
-		}
-		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-			// stat(2): in units of 512 bytes, whatever the file system's block.
-			give(storedFile{strings.TrimPrefix(path, dir+"/"), stat.Blocks * 512, info.ModTime()})
-		}
-		return ctx.Err()
-	})
-	if err != nil {
-		return fmt.Errorf("measure the tenant's media: %w", err)
 	}
 	return nil
 }
