@@ -52,7 +52,8 @@ const (
 	mirrorSubscription = `
 update subscriptions set external_id = coalesce(nullif($2, ''), external_id), state = $3, period_start = coalesce($4, period_start),
 	period_end = coalesce($5, period_end), anchor = coalesce(anchor, $4), cancel_at_end = $6, checked_at = $7,
-	trial_end = case when $3 = 'trialing' then coalesce($5, trial_end) else trial_end end
+	trial_end = case when $3 = 'trialing' then coalesce($5, trial_end) else trial_end end,
+	coupon_left = greatest(coupon_left - $8, 0)
 where tenant_id = $1`
 	mirrorCustomer = `
 insert into billing_profiles (account_id, stripe_customer) values ($1, $2)
@@ -82,7 +83,8 @@ func (s *Store) RecordOutside(ctx context.Context, id tenant.ID, out billing.Out
 		if status == tenant.Deleting {
 			cancelled = sub.Cancelled // taken for it is nothing any more, whether it had been cancelled or not
 		}
-		if _, err := tx.Exec(ctx, mirrorSubscription, id, out.ExternalID, state, utcOrNull(out.Start), utcOrNull(out.End), cancelled, asked); err != nil {
+		if _, err := tx.Exec(ctx, mirrorSubscription, id, out.ExternalID, state, utcOrNull(out.Start), utcOrNull(out.End), cancelled, asked,
+			periodsBilled(sub, out)); err != nil {
 			return err
 		}
 		if out.Customer != "" && out.Customer != sub.Customer {
@@ -101,6 +103,16 @@ func (s *Store) RecordOutside(ctx context.Context, id tenant.ID, out billing.Out
 		}
 		return s.followItems(ctx, tx, sub, status, out, asked)
 	})
+}
+
+// periodsBilled is how many periods have begun since we knew last: a coupon is good for so many bills less. A trial has none. To the
+// nearest whole, since months differ, and one may begin a little before the last one's end.
+func periodsBilled(sub controlplane.Subscription, out billing.Outside) int {
+	length := sub.End.Sub(sub.Start)
+	if sub.State != billing.Active || length <= 0 || !out.Start.After(sub.Start) {
+		return 0
+	}
+	return int((out.Start.Sub(sub.Start) + length/2) / length)
 }
 
 // settleOutside marks the order paid that the provider has the money for.

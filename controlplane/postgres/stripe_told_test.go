@@ -285,3 +285,24 @@ func TestStripeOvertaken(t *testing.T) {
 		t.Errorf("still waiting for %+v, taken %d", s.Change, w.taken()-before)
 	}
 }
+
+// TestStripeCoupon: what the customer reads of the next bill is what Stripe takes, while the coupon lasts and when it has ended.
+func TestStripeCoupon(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	w.exec(`insert into coupons (code, percent, periods) values ('ZWEI', 50, 2)`)
+	id, _, err := w.sales.Order(w.ctx, w.anna, controlplane.OrderRequest{Plan: "basic", Coupon: "ZWEI", Name: "lagune", FirstAdmin: "anna", Language: "de"})
+	w.must(err)
+	w.pay()
+	w.hear()
+	for month, want := range []int64{238, 476, 476, 476} {
+		view, err := w.subs.View(w.ctx, w.anna, id)
+		w.must(err)
+		before := w.taken()
+		w.pass(w.sub(id).End.Sub(w.now()) + 2*time.Hour)
+		w.hear()
+		if got := w.taken() - before; view.NextBill.Gross.Cents != want || got != want {
+			t.Errorf("month %d: said %d and took %d, want %d", month+1, view.NextBill.Gross.Cents, got, want)
+		}
+	}
+}
