@@ -172,3 +172,37 @@ func (s *Subscriptions) tell(ctx context.Context, subscription Subscription) err
 	told := billing.Change{Items: next.Items(), Period: next.Plan.Period, At: s.Now(), Key: newUUID()}
 	return provider.Book(ctx, subscription.Subscription, told, server.Status == tenant.Deleting || subscription.Cancelled)
 }
+
+// BillingPayerArgs is the job of telling a provider outside that an account has changed who pays.
+type BillingPayerArgs struct {
+	Account string `json:"account"`
+}
+
+// Kind names the job.
+func (BillingPayerArgs) Kind() string { return "billing_payer" }
+
+// PayerTeller tells a provider outside who pays.
+type PayerTeller interface {
+	TellPayer(ctx context.Context, account string) error
+}
+
+// BillingPayerWorker does BillingPayerArgs. To be registered with River.
+type BillingPayerWorker struct {
+	river.WorkerDefaults[BillingPayerArgs]
+	Outside PayerTeller // nil without a provider outside
+}
+
+// Timeout ends an attempt whose provider is silent.
+func (w *BillingPayerWorker) Timeout(*river.Job[BillingPayerArgs]) time.Duration { return time.Minute }
+
+// Work tells the provider. What it does not accept, a VAT id that is none, it accepts no better later.
+func (w *BillingPayerWorker) Work(ctx context.Context, job *river.Job[BillingPayerArgs]) error {
+	if w.Outside == nil {
+		return nil
+	}
+	err := w.Outside.TellPayer(ctx, job.Args.Account)
+	if tenant.FaultOf(err).Kind == tenant.Invalid {
+		return river.JobCancel(err)
+	}
+	return err
+}

@@ -128,6 +128,14 @@ func (b billingSettings) payHere(m money, config *web.Config) (err error) {
 // stripeOrigins are where Stripe's own pages are: Checkout, bills and the portal.
 var stripeOrigins = []string{"https://checkout.stripe.com", "https://invoice.stripe.com", "https://billing.stripe.com"}
 
+// payers tells Stripe who pays; it does nothing without.
+func (m money) payers() *controlplane.BillingPayerWorker {
+	if m.stripe == nil {
+		return &controlplane.BillingPayerWorker{}
+	}
+	return &controlplane.BillingPayerWorker{Outside: m.stripe}
+}
+
 // check compares with Stripe every night; it does nothing without.
 func (m money) check(store *postgres.Store, log *slog.Logger) func(context.Context) error {
 	if m.stripe == nil {

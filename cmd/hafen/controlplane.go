@@ -152,6 +152,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	river.AddWorker(workers, &controlplane.BillingLookWorker{Subscriptions: sales})
 	river.AddWorker(workers, &controlplane.BillingEndWorker{Subscriptions: sales})
 	river.AddWorker(workers, &controlplane.BillingTellWorker{Subscriptions: sales})
+	river.AddWorker(workers, money.payers())
 	if err := c.addMail(workers, s, store, texts); err != nil {
 		return nil, err
 	}

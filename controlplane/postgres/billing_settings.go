@@ -18,6 +18,7 @@ const (
 select a.email, coalesce(p.company, ''), coalesce(p.name, ''), coalesce(p.street, ''), coalesce(p.postcode, ''), coalesce(p.city, ''),
 	coalesce(p.country, 'DE'), coalesce(p.vat_id, '')
 from accounts a left join billing_profiles p on p.account_id = a.id where a.id = $1`
+	knownOutside = `select stripe_customer is not null from billing_profiles where account_id = $1`
 	storeProfile = `
 insert into billing_profiles (account_id, company, name, street, postcode, city, country, vat_id) values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict (account_id) do update set company = $2, name = $3, street = $4, postcode = $5, city = $6, country = $7, vat_id = $8, changed_at = now()`
@@ -41,6 +42,15 @@ func (s *Store) StoreProfile(ctx context.Context, actor controlplane.Actor, p bi
 	return s.inTx(ctx, "change who pays", func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, storeProfile, actor.Account, p.Company, p.Name, p.Street, p.Postcode, p.City, p.Country, p.VATID); err != nil {
 			return err
+		}
+		var outside bool
+		if err := tx.QueryRow(ctx, knownOutside, actor.Account).Scan(&outside); err != nil {
+			return err
+		}
+		if outside {
+			if err := s.enqueue(ctx, tx, controlplane.BillingPayerArgs{Account: actor.Account}, nil); err != nil {
+				return err
+			}
 		}
 		before.Email, p.Email = "", ""
 		return s.audit(ctx, tx, actor, "billing.profile", "", map[string]any{"before": before, "after": p})

@@ -306,3 +306,19 @@ func TestStripeCoupon(t *testing.T) {
 		}
 	}
 }
+
+// TestStripePayer: a customer whom Stripe knows is told of anew when they say who pays; nobody else is.
+func TestStripePayer(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	party := billing.Party{Company: "Schule am Meer", Street: "Seestr. 2", Postcode: "24103", City: "Kiel", Country: "DE", VATID: "DE987654321"}
+	w.must(w.store.StoreProfile(w.ctx, w.anna, party))
+	if n := w.jobs("billing_payer"); n != 0 {
+		t.Errorf("%d jobs about a stranger", n)
+	}
+	w.bought("basic")
+	w.must(w.store.StoreProfile(w.ctx, w.anna, party))
+	if n := w.jobs("billing_payer"); n != 1 {
+		t.Errorf("%d jobs", n)
+	}
+}

@@ -249,3 +249,15 @@ func (s *Server) listTaxIDs(c *call) (object, *Error) {
 	}
 	return s.page(c, s.all("tax_id", func(o object) bool { return o.str("customer") == c.id }))
 }
+
+func (s *Server) deleteTaxID(c *call) (object, *Error) {
+	one, failed := s.find("tax_id", c.below, "id")
+	if failed != nil {
+		return nil, failed
+	}
+	if one.str("customer") != c.id {
+		return nil, &Error{status: 404, Type: "invalid_request_error", Code: "resource_missing", Param: "id", Message: "No such TaxId: '" + c.below + "'"}
+	}
+	delete(s.objects, c.below)
+	return object{"id": c.below, "object": "tax_id", "deleted": true}, nil
+}

@@ -21,6 +21,9 @@ func (s *Server) endpoint(method string, parts []string, c *call) handler {
 		}
 		id, verb, _ := strings.Cut(rest, "/")
 		c.id = id
+		if of, one, nested := strings.Cut(verb, "/"); nested {
+			verb, c.below = of+"/:id", one
+		}
 		path = strings.TrimSuffix(collection+"/:id/"+verb, "/")
 		break
 	}
@@ -31,7 +34,8 @@ func (s *Server) endpoint(method string, parts []string, c *call) handler {
 		"POST tax_rates": s.createTaxRate, "GET tax_rates": s.listTaxRates, "GET tax_rates/:id": s.get("tax_rate"),
 		"POST customers": s.createCustomer, "GET customers": s.listCustomers, "GET customers/:id": s.get("customer"),
 		"POST customers/:id": s.updateCustomer, "POST customers/:id/tax_ids": s.createTaxID, "GET customers/:id/tax_ids": s.listTaxIDs,
-		"POST checkout/sessions": s.createSession, "GET checkout/sessions": s.listSessions,
+		"DELETE customers/:id/tax_ids/:id": s.deleteTaxID,
+		"POST checkout/sessions":           s.createSession, "GET checkout/sessions": s.listSessions,
 		"GET checkout/sessions/:id": s.get("checkout.session"), "POST checkout/sessions/:id/expire": s.expireSession,
 		"GET subscriptions": s.listSubscriptions, "GET subscriptions/:id": s.get("subscription"),
 		"POST subscriptions/:id": s.updateSubscription, "DELETE subscriptions/:id": s.cancelSubscription,

@@ -125,6 +125,7 @@ func (s *Server) List(kind string) []map[string]any {
 type call struct {
 	request *http.Request
 	id      string // in the path
+	below   string // the id of what is the former's
 	form    form
 }
 

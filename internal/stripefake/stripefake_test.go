@@ -447,6 +447,16 @@ func TestTaxRatesOfItems(t *testing.T) {
 	c.want("none", c.s.Items(sub.str("id"))[1].Percent, 0.0)
 }
 
+func TestTaxIDs(t *testing.T) {
+	c := newClient(t)
+	customer, other := c.must("POST", "customers").str("id"), c.must("POST", "customers").str("id")
+	id := c.must("POST", "customers/"+customer+"/tax_ids", "type", "eu_vat", "value", "DE123456789").str("id")
+	status, _, _ := c.call("DELETE", "customers/"+other+"/tax_ids/"+id, "")
+	c.want("another's", status, 404)
+	c.want("deleted", c.must("DELETE", "customers/"+customer+"/tax_ids/"+id).at("deleted"), true)
+	c.want("none left", c.must("GET", "customers/"+customer+"/tax_ids").at("data.0"), nil)
+}
+
 func TestLimits(t *testing.T) {
 	c := newClient(t)
 	sub := c.sold(c.price("400"))

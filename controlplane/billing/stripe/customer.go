@@ -87,25 +87,53 @@ func (p *Provider) findCustomer(ctx context.Context, account, email string) (str
 	return id, p.failed("find a customer", found.Err())
 }
 
-// setVATID adds a VAT id that the customer does not have yet. An older one stays: it is on bills that were written.
-func (p *Provider) setVATID(ctx context.Context, id, vat string) error {
-	if vat == "" {
+// TellPayer tells Stripe who pays for an account's servers now, which is on its bills from the next one on. One that Stripe does not
+// know yet is told of with its first order.
+func (p *Provider) TellPayer(ctx context.Context, account string) error {
+	c, err := p.Customers.FindPayer(ctx, account)
+	if err != nil {
+		return fmt.Errorf("find who pays for account %s: %w", account, err)
+	}
+	if c.Customer == "" {
 		return nil
 	}
+	_, err = p.customer(ctx, account, c.Email)
+	return err
+}
+
+// setVATID makes a VAT id the only one that a customer has, or leaves none. Bills that were written keep the one they had.
+func (p *Provider) setVATID(ctx context.Context, id, vat string) error {
 	client := taxid.Client{B: p.backend, Key: p.Key}
 	had := client.List(&stripe.TaxIDListParams{ListParams: list(ctx), Customer: stripe.String(id)})
+	var former []string
+	has := vat == ""
 	for had.Next() {
-		if had.TaxID().Value == vat {
-			return nil
+		switch one := had.TaxID(); {
+		case one.Type != stripe.TaxIDTypeEUVAT: // an operator's
+		case one.Value == vat:
+			has = true
+		default:
+			former = append(former, one.ID)
 		}
 	}
 	if err := had.Err(); err != nil {
 		return p.failed("list a customer's VAT ids", err)
 	}
-	_, err := client.New(&stripe.TaxIDParams{
-		Params: params(ctx, p.once("vat", id, vat)), Customer: stripe.String(id), Type: stripe.String(string(stripe.TaxIDTypeEUVAT)), Value: stripe.String(vat),
-	})
-	return p.failed("add a VAT id", err)
+	if !has {
+		_, err := client.New(&stripe.TaxIDParams{
+			Params: params(ctx, p.once("vat", id, vat, len(former))), Customer: stripe.String(id), Type: stripe.String(string(stripe.TaxIDTypeEUVAT)), Value: stripe.String(vat),
+		})
+		if err != nil {
+			return p.failed("add a VAT id", err)
+		}
+	}
+	for _, one := range former {
+		_, err := client.Del(one, &stripe.TaxIDParams{Params: params(ctx, ""), Customer: stripe.String(id)})
+		if err != nil && !is(err, stripe.ErrorCodeResourceMissing) {
+			return p.failed("remove a VAT id", err)
+		}
+	}
+	return nil
 }
 
 // customerOf is who pays for a subscription, when Stripe knows them already.

@@ -284,6 +284,33 @@ func TestEndUnpaid(t *testing.T) {
 	w.want("can be paid", w.pay(stripefake.GoodCard).Paid, false)
 }
 
+// TestPayer: who pays is on Stripe's bills as the customer last said, with one VAT id or none.
+func TestPayer(t *testing.T) {
+	w := newWorld(t)
+	tell := func(change func(*billing.Payer)) (vat string) {
+		t.Helper()
+		c := w.accounts.known[account]
+		change(&c)
+		w.accounts.known[account] = c
+		for range 2 {
+			if err := w.provider.TellPayer(w.Context(), account); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, one := range w.stripe.List("tax_id") {
+			vat += one["value"].(string)
+		}
+		return vat
+	}
+	w.want("a stranger", tell(func(*billing.Payer) {}), "")
+	w.want("is made", len(w.stripe.List("customer")), 0)
+	w.begin(w.order(basic))
+	w.want("another", tell(func(c *billing.Payer) { c.VATID, c.Name = "DE987654321", "Schule am Meer" }), "DE987654321")
+	w.want("name", w.stripe.List("customer")[0]["name"], "Schule am Meer")
+	w.want("none", tell(func(c *billing.Payer) { c.VATID = "" }), "")
+	w.want("as at first", tell(func(c *billing.Payer) { c.VATID = "DE123456789" }), "DE123456789")
+}
+
 func TestPortal(t *testing.T) {
 	w := newWorld(t)
 	url, err := w.provider.Portal(w.Context(), w.sub, "https://hafen.example/bills")
