@@ -138,8 +138,18 @@ func (m *Meter) measure(ctx context.Context, specs []tenant.Spec, measured chan<
 func (m *Meter) read(ctx context.Context, spec tenant.Spec) (Measurement, error) {
 	at := time.Now()
 	usage, err := m.Reader.Usage(ctx, spec)
+	// Which files are copies is for the homeserver to say. What is past their share, and past the time an engine has to remove them,
+	// counts like the members' own, or calling everything a copy would be a way out of the quota.
+	most := spec.Quota.Copies()
+	if m.purges(spec.Engine) {
+		most *= 2
+	}
+	over := max(usage.RemoteBytes-most, 0)
+	usage.RemoteBytes, usage.MediaBytes = usage.RemoteBytes-over, usage.MediaBytes+over
 	return Measurement{spec.ID, at, usage}, err
 }
+
+func (m *Meter) purges(engine tenant.EngineName) bool { return m.Purges != nil && m.Purges(engine) }
 
 // Measure measures one tenant now.
 func (m *Meter) Measure(ctx context.Context, spec tenant.Spec) error {
@@ -156,7 +166,7 @@ const trimPause = time.Hour
 // trim has copies of other servers' files removed where they take up more than their share, down to three quarters of it.
 func (m *Meter) trim(ctx context.Context, spec tenant.Spec, usage tenant.Usage) {
 	most := spec.Quota.Copies()
-	if usage.RemoteBytes <= most || m.Purges == nil || !m.Purges(spec.Engine) || !m.trimsNow(spec.ID) {
+	if usage.RemoteBytes <= most || !m.purges(spec.Engine) || !m.trimsNow(spec.ID) {
 		return
 	}
 	_, err := m.Store.RequestOperation(ctx, OperationRequest{

@@ -136,7 +136,7 @@ type Usage struct {
 	Seats         int
 	DatabaseBytes int64
 	MediaBytes    int64 // the server's own files on the disk, with those it has forgotten
-	RemoteBytes   int64 // copies of other servers' files: on the disk too, and counted against nothing
+	RemoteBytes   int64 // copies of other servers' files: on the disk too, and counted against nothing within their share
 	OrphanBytes   int64 // the part of MediaBytes that the server has forgotten, when it was last looked for
 }
 

@@ -153,6 +153,9 @@ func TestCopiesOverTheirShareAreRemoved(t *testing.T) {
 	}
 	measure(true, most)
 	measure(false, 4*most)
+	if server, err = c.store.FindServer(c.ctx, "", c.id); err != nil || server.Usage.RemoteBytes != most || server.Usage.MediaBytes != 3*most {
+		t.Errorf("of four shares one is kept apart: %+v, %v", server.Usage, err)
+	}
 	if purges() != 0 {
 		t.Fatal("copies are removed within their share, or by an engine that cannot")
 	}
