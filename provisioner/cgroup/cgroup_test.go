@@ -133,13 +133,14 @@ func readBound(t *testing.T, tree *Tree, group string) (quota, each int) {
 		}
 		return string(content)
 	}
-	text := ""
+	files := []string{"cpu.cfs_quota_us", "cpu.cfs_period_us"}
 	if tree.newest {
-		text = read("cpu.max")
-	} else {
-		text = read("cpu.cfs_quota_us") + " " + read("cpu.cfs_period_us")
+		files = []string{"cpu.max"}
 	}
-	fields := strings.Fields(text)
+	var fields []string
+	for _, file := range files {
+		fields = append(fields, strings.Fields(read(file))...)
+	}
 	quota, _ = strconv.Atoi(fields[0]) // "max" is none
 	each, err := strconv.Atoi(fields[1])
 	if err != nil {

@@ -73,7 +73,7 @@ func testQuota(t *testing.T, p port) {
 	over("one byte, with the storage full", err)
 	for _, expect := range []string{"", "Expect: 100-continue\r\n"} {
 		answer, said := uploadUnsent(t, p, server, emil.AccessToken, 100<<10, expect)
-		if answer.StatusCode != http.StatusForbidden || said["errcode"] != "M_RESOURCE_LIMIT_EXCEEDED" || said["admin_contact"] == nil {
+		if answer.StatusCode != http.StatusRequestEntityTooLarge || said["errcode"] != "M_RESOURCE_LIMIT_EXCEEDED" || said["admin_contact"] == nil {
 			t.Errorf("refused before its bytes are read (%q): %s %v", expect, answer.Status, said)
 		}
 	}
