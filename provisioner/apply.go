@@ -147,7 +147,14 @@ func (p *Provisioner) createContainer(ctx context.Context, spec tenant.Spec) err
 	if err := p.database.Limit(ctx, spec.ID, spec.Limits.DatabaseConnections); err != nil {
 		return err
 	}
-	if err := p.files.limit(spec); err != nil {
+	found, err := p.docker.Find(ctx, spec.ID)
+	if err != nil {
+		return err
+	}
+	if found.State == tenant.ContainerAbsent { // or somebody may be listening: this step can be repeated
+		err = p.files.renewSockets(spec)
+	}
+	if err := errors.Join(err, p.files.limit(spec)); err != nil {
 		return err
 	}
 	return p.docker.Create(ctx, docker.Profile{

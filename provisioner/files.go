@@ -21,7 +21,7 @@ import (
 //	data/ID          root's, closed to everybody else: no other process of the host gets past it
 //	data/ID/config   the engine's files, and the manifest; mounted read-only
 //	data/ID/data     the tenant's own; mounted read-write
-//	run/ID           the socket; mounted read-write, and open to the edge's group
+//	run/ID           the socket; mounted read-write, and open to the edge's group; made anew with the container
 //
 // What is mounted read-write is the tenant's to fill, with symbolic links too: nothing here follows one in there.
 type files struct {
@@ -45,6 +45,11 @@ func (f files) config(id tenant.ID) string { return filepath.Join(f.data, string
 func (f files) own(id tenant.ID) string    { return filepath.Join(f.data, string(id), "data") }
 func (f files) sockets(id tenant.ID) string {
 	return filepath.Join(f.run, string(id))
+}
+
+// volume is all that a tenant may write to. The directory of its socket too: it makes that itself, and could make more.
+func (f files) volume(id tenant.ID, number int) disk.Volume {
+	return disk.Volume{Number: number, Dirs: []string{f.own(id), f.sockets(id)}}
 }
 
 func (f files) socket(id tenant.ID) string {
@@ -140,10 +145,7 @@ func (f files) makeDirectories(spec tenant.Spec, dataDirs []string) error {
 	if err := directory(f.config(id), uid, uid, 0o500); err != nil {
 		return err
 	}
-	if err := f.volumes.Make(f.own(id), spec.Number); err != nil {
-		return err
-	}
-	if err := f.limit(spec); err != nil {
+	if err := f.makeVolume(spec); err != nil {
 		return err
 	}
 	for _, dir := range append([]string{f.own(id)}, under(f.own(id), dataDirs)...) {
@@ -151,8 +153,28 @@ func (f files) makeDirectories(spec tenant.Spec, dataDirs []string) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// makeVolume makes what the tenant may write to, with its limit.
+func (f files) makeVolume(spec tenant.Spec) error {
+	if err := f.volumes.Make(f.volume(spec.ID, spec.Number)); err != nil {
+		return err
+	}
+	if err := f.limit(spec); err != nil {
+		return err
+	}
 	// Set-group-id: the socket made here belongs to the edge's group.
-	return directory(f.sockets(id), uid, f.group, 0o750|fs.ModeSetgid)
+	return directory(f.sockets(spec.ID), spec.UID(), f.group, 0o750|fs.ModeSetgid)
+}
+
+// renewSockets makes the directory of the socket anew, for a container to be: nobody listens there. What a server has left
+// goes, and a directory that was made before the limit could hold it.
+func (f files) renewSockets(spec tenant.Spec) error {
+	if err := os.RemoveAll(f.sockets(spec.ID)); err != nil {
+		return fmt.Errorf("remove the old socket: %w", err)
+	}
+	return f.makeVolume(spec)
 }
 
 // limit bounds the tenant's volume.
@@ -160,7 +182,7 @@ func (f files) limit(spec tenant.Spec) error {
 	if spec.Limits.DiskBytes == 0 {
 		return nil // a server that makes a template
 	}
-	return f.volumes.Limit(f.own(spec.ID), spec.Number, spec.Limits.DiskBytes)
+	return f.volumes.Limit(f.volume(spec.ID, spec.Number), spec.Limits.DiskBytes)
 }
 
 // limited is the bound of the tenant's volume; where the file system has none, what is wanted is as good as there.
@@ -168,7 +190,7 @@ func (f files) limited(spec tenant.Spec) (int64, error) {
 	if _, can := f.volumes.Limits(); !can {
 		return spec.Limits.DiskBytes, nil
 	}
-	bytes, _, err := f.volumes.Limited(f.own(spec.ID), spec.Number)
+	bytes, _, err := f.volumes.Limited(f.volume(spec.ID, spec.Number))
 	return bytes, err
 }
 
@@ -226,7 +248,7 @@ func (f files) remove(id tenant.ID, number int) error {
 	if err := os.Remove(filepath.Join(f.config(id), manifestName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the manifest: %w", err)
 	}
-	if err := f.volumes.Remove(f.own(id), number); err != nil {
+	if err := f.volumes.Remove(f.volume(id, number)); err != nil {
 		return fmt.Errorf("remove the tenant's volume: %w", err)
 	}
 	for _, dir := range []string{f.home(id), f.sockets(id)} {

@@ -21,7 +21,7 @@ import (
 func TestFloor(t *testing.T) {
 	t.Parallel()
 	mount := disktest.Btrfs(t, 2<<30)
-	s := newSiteOn(t, testPlan(), mount)
+	s := newSiteOn(t, testPlan(), mount, filepath.Join(mount, "run")) // as in a data directory
 	if why, limited := s.Volumes(); !limited {
 		t.Fatal(why)
 	}
@@ -42,6 +42,10 @@ func TestFloor(t *testing.T) {
 	full := writeAs(greedy, filepath.Join(mount, "tenants", string(greedy.ID), "data", "full"), 256<<20)
 	if full == nil || !strings.Contains(full.Error(), "disk quota exceeded") {
 		t.Errorf("256 MB into 64: %v", full)
+	}
+	// The one other place of the disk it may write to.
+	if err := writeAs(greedy, filepath.Join(mount, "run", string(greedy.ID), "full"), 64<<20); err == nil || !strings.Contains(err.Error(), "disk quota exceeded") {
+		t.Errorf("64 MB more beside its socket: %v", err)
 	}
 	connections := s.exhaust(t, greedy)
 	if most := greedy.Limits.DatabaseConnections + database.Reserved; connections > most {
@@ -69,6 +73,12 @@ func TestFloor(t *testing.T) {
 		must(t, err)
 		if before.State.StartedAt != after.State.StartedAt {
 			t.Error("the container was started anew")
+		}
+	})
+	t.Run("no step takes the socket from who listens there", func(t *testing.T) {
+		s.apply(t, greedy, tenant.WriteFiles, tenant.CreateContainer, tenant.UpdateLimits)
+		if observed, err := s.Observe(t.Context(), greedy); err != nil || !observed.Healthy {
+			t.Errorf("observed %+v, %v", observed, err)
 		}
 	})
 }

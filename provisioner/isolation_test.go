@@ -30,7 +30,7 @@ func federatingSite(t *testing.T) *site {
 		BridgePrefix: fmt.Sprintf("hfi%03x-", rand.IntN(1<<12)),
 		Subnet:       netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 184 + byte(n>>6), byte(n << 2), 0}), 22),
 		EdgePorts:    []uint16{443, 8448},
-	}, t.TempDir())
+	}, t.TempDir(), shortDir(t))
 }
 
 func (s *site) federating(t *testing.T, number int) tenant.Spec {

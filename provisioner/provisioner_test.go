@@ -37,10 +37,10 @@ type site struct {
 // newSite makes an installation that shares nothing with any other, and removes it at the end.
 func newSite(t testing.TB) *site {
 	t.Helper()
-	return newSiteOn(t, testPlan(), t.TempDir())
+	return newSiteOn(t, testPlan(), t.TempDir(), shortDir(t))
 }
 
-func newSiteOn(t testing.TB, plan network.Plan, data string) *site {
+func newSiteOn(t testing.TB, plan network.Plan, data, run string) *site {
 	t.Helper()
 	cluster := pgtest.Cluster(t)
 	s := &site{memory: fake.NewPorts(), docker: dockerClient(t)}
@@ -50,7 +50,7 @@ func newSiteOn(t testing.TB, plan network.Plan, data string) *site {
 	installation := "test-" + string(tenant.NewID())
 	s.config = provisioner.Config{
 		Installation: installation,
-		DataDir:      data, RunDir: shortDir(t),
+		DataDir:      data, RunDir: run,
 		Database: database.Config{DSN: cluster.DSN, SocketDir: cluster.SocketDir},
 		Network:  plan,
 		Engines:  []homeserver.Engine{dendrite.Engine{}, synapse.Engine{}},

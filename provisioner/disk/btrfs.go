@@ -38,8 +38,24 @@ func group(number int) uint64 { return 1<<48 | uint64(number) }
 // groups keeps limits by quota groups, on the btrfs that root is on.
 type groups struct{ root string }
 
-func (g groups) make(path string, number int) error {
+func (g groups) make(v Volume) error {
+	for _, dir := range v.Dirs {
+		if err := g.makeOne(dir, v.Number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g groups) makeOne(path string, number int) error {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		var parent unix.Statfs_t
+		if err := unix.Statfs(filepath.Dir(path), &parent); err != nil {
+			return err
+		}
+		if parent.Type != unix.BTRFS_SUPER_MAGIC {
+			return os.Mkdir(path, 0o700)
+		}
 		if err := createSubvolume(path); err != nil {
 			return fmt.Errorf("make a subvolume: %w", err)
 		}
@@ -53,19 +69,12 @@ func (g groups) make(path string, number int) error {
 	return join(g.root, id, group(number))
 }
 
-func (g groups) limit(_ string, number int, bytes uint64) error {
-	return limit(g.root, group(number), bytes)
-}
+func (g groups) limit(v Volume, bytes uint64) error { return limit(g.root, group(v.Number), bytes) }
 
-func (g groups) limited(_ string, number int) (uint64, bool, error) {
-	return limited(g.root, group(number))
-}
+func (g groups) limited(v Volume) (uint64, bool, error) { return limited(g.root, group(v.Number)) }
 
-func (g groups) remove(path string, number int) error {
-	if err := os.RemoveAll(path); err != nil {
-		return err
-	}
-	return forget(g.root, group(number))
+func (g groups) forget(v Volume) (func() error, error) {
+	return func() error { return forget(g.root, group(v.Number)) }, nil
 }
 
 // enable switches accounting on. Simple quotas count who wrote a byte, at no cost worth mentioning; the older ones count who

@@ -19,7 +19,7 @@ func TestASubvolumeInsideCounts(t *testing.T) {
 	if err := write(filepath.Join(inside, "a"), 64); !full(err) {
 		t.Errorf("64 MB into a subvolume inside 16: %v", err)
 	}
-	if err := volumes.Remove(mine, number); err != nil {
+	if err := volumes.Remove(one(mine, number)); err != nil {
 		t.Errorf("remove it with the one inside: %v", err)
 	}
 }

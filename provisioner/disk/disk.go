@@ -1,4 +1,4 @@
-// Package disk sets a hard floor under the quota: a directory of a tenant's that cannot grow beyond a size, whoever writes.
+// Package disk sets a hard floor under the quota: directories of a tenant's that cannot grow beyond a size, whoever writes.
 //
 // The quota itself is kept at the edge, where it can be refused kindly; this one stops a homeserver that has lost its head,
 // or its loyalty, from filling the disk that all share. It needs a file system that can: btrfs, whose subvolumes and quota
@@ -24,12 +24,18 @@ type Volumes struct {
 	why    string
 }
 
+// Volume is all of the disk that a tenant may write to: directories that one limit holds together.
+type Volume struct {
+	Number int      // the tenant's: what the limit is kept under
+	Dirs   []string // their parents exist; those beside the first may be on another file system, which keeps no limit for them
+}
+
 // keeper is a file system that keeps limits. All that it does can be repeated.
 type keeper interface {
-	make(path string, number int) error
-	limit(path string, number int, bytes uint64) error
-	limited(path string, number int) (bytes uint64, ok bool, err error)
-	remove(path string, number int) error
+	make(v Volume) error
+	limit(v Volume, bytes uint64) error
+	limited(v Volume) (bytes uint64, ok bool, err error)
+	forget(v Volume) (func() error, error) // before the volume is removed; what it gives, after that
 }
 
 // Finding is what a file system can do for tenants' volumes.
@@ -77,46 +83,71 @@ func Detect(root string) (*Volumes, error) {
 // Limits reports whether limits hold; if not, why.
 func (v *Volumes) Limits() (why string, ok bool) { return v.why, v.keeper != nil }
 
-// Make makes the directory at path, or leaves the one that is there. number is the tenant's: what its limit is kept under.
-func (v *Volumes) Make(path string, number int) error {
+// Make makes the directories, or leaves those that are there.
+func (v *Volumes) Make(volume Volume) error {
 	if v.keeper == nil {
-		return os.MkdirAll(path, 0o700)
+		return makeAll(volume.Dirs)
 	}
-	return v.keeper.make(path, number)
+	return v.keeper.make(volume)
 }
 
-// Limit bounds the tenant's directory to so many bytes, a multiple of [Unit]. What was in there before the file system could
-// keep limits is counted from now on, for which everything is walked through once; on btrfs it is not. Without limits on this
-// file system it does nothing.
-func (v *Volumes) Limit(path string, number int, bytes int64) error {
+// Limit bounds the volume to so many bytes, a multiple of [Unit]. What was in there before the file system could keep limits is
+// counted from now on, for which everything is walked through once; on btrfs it is not. Without limits on this file system it
+// does nothing.
+func (v *Volumes) Limit(volume Volume, bytes int64) error {
 	if v.keeper == nil {
 		return nil
 	}
 	if bytes <= 0 || bytes%Unit != 0 {
 		return fmt.Errorf("limit the tenant's volume: %d bytes are no multiple of %d", bytes, Unit)
 	}
-	if err := v.keeper.limit(path, number, uint64(bytes)); err != nil {
+	if err := v.keeper.limit(volume, uint64(bytes)); err != nil {
 		return fmt.Errorf("limit the tenant's volume: %w", err)
 	}
 	return nil
 }
 
-// Limited gives the limit of the tenant's directory in bytes; ok is false when there is none, or the file system has none.
-func (v *Volumes) Limited(path string, number int) (bytes int64, ok bool, err error) {
+// Limited gives the volume's limit in bytes; ok is false when there is none, or the file system has none.
+func (v *Volumes) Limited(volume Volume) (bytes int64, ok bool, err error) {
 	if v.keeper == nil {
 		return 0, false, nil
 	}
-	most, ok, err := v.keeper.limited(path, number)
+	most, ok, err := v.keeper.limited(volume)
 	if err != nil {
 		return 0, false, fmt.Errorf("look at the limit of the tenant's volume: %w", err)
 	}
 	return int64(most), ok, nil
 }
 
-// Remove removes the directory at path with all that is in it, and its limit if the kernel lets go of it.
-func (v *Volumes) Remove(path string, number int) error {
+// Remove removes the directories with all that is in them, and the limit if the kernel lets go of it.
+func (v *Volumes) Remove(volume Volume) error {
 	if v.keeper == nil {
-		return os.RemoveAll(path)
+		return removeAll(volume.Dirs)
 	}
-	return v.keeper.remove(path, number)
+	forget, err := v.keeper.forget(volume)
+	if err != nil {
+		return err
+	}
+	if err := removeAll(volume.Dirs); err != nil {
+		return err
+	}
+	return forget()
+}
+
+func makeAll(dirs []string) error {
+	for _, dir := range dirs {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func removeAll(dirs []string) error {
+	for _, dir := range dirs {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -66,13 +66,18 @@ func detect(t *testing.T, root string) *disk.Volumes {
 	return volumes
 }
 
+// one is a volume of one directory.
+func one(path string, number int) disk.Volume {
+	return disk.Volume{Number: number, Dirs: []string{path}}
+}
+
 // volume makes one of a tenant's, with a limit.
 func volume(t *testing.T, volumes *disk.Volumes, path string, number int, bytes int64) {
 	t.Helper()
-	if err := volumes.Make(path, number); err != nil {
+	if err := volumes.Make(one(path, number)); err != nil {
 		t.Fatal(err)
 	}
-	if err := volumes.Limit(path, number, bytes); err != nil {
+	if err := volumes.Limit(one(path, number), bytes); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chown(path, owner, owner); err != nil {
@@ -82,7 +87,7 @@ func volume(t *testing.T, volumes *disk.Volumes, path string, number int, bytes 
 
 func expectLimit(t *testing.T, volumes *disk.Volumes, path string, number int, want int64) {
 	t.Helper()
-	if limit, ok, err := volumes.Limited(path, number); err != nil || limit != want || ok != (want > 0) {
+	if limit, ok, err := volumes.Limited(one(path, number)); err != nil || limit != want || ok != (want > 0) {
 		t.Errorf("limit is %d, %v, %v, not %d", limit, ok, err, want)
 	}
 }
@@ -104,7 +109,7 @@ func TestAVolumeEndsAtItsLimit(t *testing.T) {
 		if err := fill(filepath.Join(other, "a"), 2); err != nil {
 			t.Errorf("the neighbour's 2 MB: %v", err)
 		}
-		if err := volumes.Limit(mine, number, 16*mega); err != nil {
+		if err := volumes.Limit(one(mine, number), 16*mega); err != nil {
 			t.Fatal(err)
 		}
 		expectLimit(t, volumes, mine, number, 16*mega)
@@ -113,7 +118,7 @@ func TestAVolumeEndsAtItsLimit(t *testing.T) {
 			t.Errorf("raised, 4 MB more into 16: %v", err)
 		}
 		for range 2 {
-			if err := volumes.Remove(mine, number); err != nil {
+			if err := volumes.Remove(one(mine, number)); err != nil {
 				t.Errorf("remove: %v", err)
 			}
 			if _, err := os.Lstat(mine); !errors.Is(err, os.ErrNotExist) {
@@ -148,22 +153,58 @@ func TestDirectoriesInsideCount(t *testing.T) {
 	})
 }
 
+// One limit is for all directories of a tenant's that are on the file system.
+func TestDirectoriesCountTogether(t *testing.T) {
+	everywhere(t, func(t *testing.T, root string) {
+		volumes := detect(t, root)
+		elsewhere := t.TempDir()
+		open(t, elsewhere)
+		both := disk.Volume{Number: number, Dirs: []string{filepath.Join(root, "mine"), filepath.Join(root, "beside"), filepath.Join(elsewhere, "third")}}
+		for range 2 {
+			if err := errors.Join(volumes.Make(both), volumes.Limit(both, 4*mega)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if limit, ok, err := volumes.Limited(both); err != nil || !ok || limit != 4*mega {
+			t.Errorf("limit is %d, %v, %v", limit, ok, err)
+		}
+		for _, dir := range both.Dirs {
+			if err := os.Chown(dir, owner, owner); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, want := range []error{nil, unix.EDQUOT, nil} {
+			if err := fill(filepath.Join(both.Dirs[i], "a"), 3); full(err) != full(want) || (err == nil) != (want == nil) {
+				t.Errorf("3 MB into 4, the %d. time: %v", i+1, err)
+			}
+		}
+		if err := volumes.Remove(both); err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range both.Dirs {
+			if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s is still there: %v", dir, err)
+			}
+		}
+	})
+}
+
 func TestLimitsAreWholeUnits(t *testing.T) {
 	everywhere(t, func(t *testing.T, root string) {
 		volumes := detect(t, root)
 		mine := filepath.Join(root, "mine")
 		volume(t, volumes, mine, number, 16*mega)
 		for _, bytes := range []int64{0, -mega, mega + 1, mega + 4096} {
-			if err := volumes.Limit(mine, number, bytes); err == nil {
+			if err := volumes.Limit(one(mine, number), bytes); err == nil {
 				t.Errorf("a limit of %d bytes was set", bytes)
 			}
 		}
 		expectLimit(t, volumes, mine, number, 16*mega)
-		const one = 65 * disk.Unit
-		if err := volumes.Limit(mine, number, one); err != nil {
+		const odd = 65 * disk.Unit
+		if err := volumes.Limit(one(mine, number), odd); err != nil {
 			t.Fatal(err)
 		}
-		expectLimit(t, volumes, mine, number, one)
+		expectLimit(t, volumes, mine, number, odd)
 	})
 }
 
@@ -186,7 +227,7 @@ func TestElsewhereNothingIsLimited(t *testing.T) {
 		t.Errorf("limits: %v, %q", ok, why)
 	}
 	path := filepath.Join(root, "mine")
-	for _, err := range []error{volumes.Make(path, number), volumes.Limit(path, number, mega), volumes.Remove(path, number)} {
+	for _, err := range []error{volumes.Make(one(path, number)), volumes.Limit(one(path, number), mega), volumes.Remove(one(path, number))} {
 		if err != nil {
 			t.Error(err)
 		}

@@ -68,71 +68,118 @@ const (
 )
 
 // make leaves the project to limit, which has to count what is there anyway.
-func (p projects) make(path string, _ int) error { return os.MkdirAll(path, 0o700) }
+func (p projects) make(v Volume) error { return makeAll(v.Dirs) }
 
-// limit counts everything that is there before it sets the limit, so that a limit says that all is counted.
-func (p projects) limit(path string, number int, bytes uint64) error {
-	volume, err := openDirectory(path)
+// limit counts everything that is there before it sets the limit, so that a limit says that all is counted in the first
+// directory. In the others, where there is next to nothing, all is counted each time.
+func (p projects) limit(v Volume, bytes uint64) error {
+	dirs, err := p.open(v)
 	if err != nil {
 		return err
 	}
-	defer volume.Close()
-	project, err := claim(volume, number)
+	defer closeAll(dirs)
+	if len(dirs) == 0 {
+		return fs.ErrNotExist
+	}
+	project, err := claim(dirs[0], v.Number)
 	if err != nil {
 		return err
 	}
-	kept, err := read(volume, project)
+	kept, err := read(dirs[0], project)
 	if err != nil {
 		return err
 	}
-	if kept.spaceHard == 0 {
-		if err := adopt(volume, project, deepest); err != nil {
+	uncounted := dirs
+	if kept.spaceHard > 0 {
+		uncounted = dirs[1:]
+	}
+	for _, dir := range uncounted {
+		if err := adopt(dir, project, deepest); err != nil {
 			return fmt.Errorf("count what is there: %w", err)
 		}
 	}
-	return write(volume, project, bytes)
+	return write(dirs[0], project, bytes)
 }
 
-func (p projects) limited(path string, number int) (uint64, bool, error) {
-	volume, err := openDirectory(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, false, nil
-	}
-	if err != nil {
+func (p projects) limited(v Volume) (uint64, bool, error) {
+	dirs, err := p.open(v)
+	if err != nil || len(dirs) == 0 {
 		return 0, false, err
 	}
-	defer volume.Close()
-	project, ok, err := claimed(volume, number)
-	if err != nil || !ok {
-		return 0, false, err
+	defer closeAll(dirs)
+	var project uint32
+	for i, dir := range dirs {
+		has, ok, err := claimed(dir, v.Number)
+		if err != nil || !ok || i > 0 && has != project {
+			return 0, false, err
+		}
+		project = has
 	}
-	kept, err := read(volume, project)
+	kept, err := read(dirs[0], project)
 	return kept.spaceHard * quotaKilobyte, kept.spaceHard > 0, err
 }
 
-// remove forgets the limit last: a crash in between leaves one that nothing is counted against, and claim
-// removes it if the project is ever used again.
-func (p projects) remove(path string, number int) error {
-	volume, err := openDirectory(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// forget removes the limit last: a crash in between leaves one that nothing is counted against, and claim removes it if the
+// project is ever used again.
+func (p projects) forget(v Volume) (func() error, error) {
+	nothing := func() error { return nil }
+	dirs, err := p.open(v)
+	if err != nil || len(dirs) == 0 {
+		return nothing, err
 	}
-	if err != nil {
-		return err
+	defer closeAll(dirs)
+	project, ok, err := claimed(dirs[0], v.Number)
+	if err != nil || !ok {
+		return nothing, err
 	}
-	project, ok, err := claimed(volume, number)
-	if err := errors.Join(err, volume.Close()); err != nil {
-		return err
+	return func() error {
+		root, err := openDirectory(p.root)
+		if err != nil {
+			return err
+		}
+		defer root.Close()
+		return write(root, project, 0)
+	}, nil
+}
+
+// open opens the volume's directories that there are: none if the first is not, and of the others those on its file system.
+func (p projects) open(v Volume) (dirs []*os.File, err error) {
+	defer func() {
+		if err != nil {
+			closeAll(dirs)
+		}
+	}()
+	var device uint64
+	for i, path := range v.Dirs {
+		dir, err := openDirectory(path)
+		if errors.Is(err, fs.ErrNotExist) && i > 0 {
+			continue
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		if err != nil {
+			return dirs, err
+		}
+		dirs = append(dirs, dir)
+		var stat unix.Stat_t
+		if err := unix.Fstat(int(dir.Fd()), &stat); err != nil {
+			return dirs, err
+		}
+		if i == 0 {
+			device = stat.Dev
+		} else if stat.Dev != device {
+			dir.Close()
+			dirs = dirs[:len(dirs)-1]
+		}
 	}
-	if err := os.RemoveAll(path); err != nil || !ok {
-		return err
+	return dirs, nil
+}
+
+func closeAll(dirs []*os.File) {
+	for _, dir := range dirs {
+		dir.Close()
 	}
-	root, err := openDirectory(p.root)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	return write(root, project, 0)
 }
 
 // claimed gives the project of a volume; ok is false when it has none that is this tenant's. What the volume says is not

@@ -24,7 +24,7 @@ func TestProjects(t *testing.T) {
 	if !vmtest.Inside() {
 		t.Parallel()
 		dir := t.TempDir()
-		vmtest.Run(t, "^Test(Projects|AVolumeEndsAtItsLimit|DirectoriesInsideCount|LimitsAreWholeUnits)$",
+		vmtest.Run(t, "^Test(Projects|AVolumeEndsAtItsLimit|DirectoriesInsideCount|DirectoriesCountTogether|LimitsAreWholeUnits)$",
 			vmtest.Disk{Name: "plain", File: image(t, dir, "plain", "mkfs.ext4", "-q")},
 			vmtest.Disk{Name: "ext4", File: mended(t, image(t, dir, "ext4", "mkfs.ext4", "-q"))},
 			vmtest.Disk{Name: "xfs", File: image(t, dir, "xfs", "mkfs.xfs", "-q")},
@@ -36,6 +36,7 @@ func TestProjects(t *testing.T) {
 		"what was there before counts":          countsWhatWasThere,
 		"what is written meanwhile counts":      countsWhatIsWrittenMeanwhile,
 		"a kill midway is mended":               mendsAKillMidway,
+		"a directory beside is counted":         countsWhatIsBeside,
 		"too deep is refused":                   refusesTooDeep,
 		"somebody else's project is left alone": leavesOthersAlone,
 		"a neighbour's project is not believed": doesNotBelieveTheVolume,
@@ -99,7 +100,7 @@ func everyProject(t *testing.T, test func(t *testing.T, root string)) {
 			test(t, root)
 			volumes := detect(t, root)
 			for name, n := range map[string]int{"mine": number, "other": number + 1, "outside": 0, "foreign": 0} {
-				must(t, volumes.Remove(filepath.Join(root, name), n))
+				must(t, volumes.Remove(one(filepath.Join(root, name), n)))
 			}
 		})
 	}
@@ -188,7 +189,7 @@ func countsWhatIsWrittenMeanwhile(t *testing.T, root string) {
 	var end atomic.Bool
 	written := make(chan error)
 	go as(owner, func() { written <- moveAbout(mine, end.Load) })
-	err := volumes.Limit(mine, number, 256*mega)
+	err := volumes.Limit(one(mine, number), 256*mega)
 	end.Store(true)
 	must(t, errors.Join(err, <-written))
 	expectProject(t, mine)
@@ -224,15 +225,33 @@ func mendsAKillMidway(t *testing.T, root string) {
 	volumes := detect(t, root)
 	setProject(t, mine, 2_000_000_000+number)
 	expectLimit(t, volumes, mine, number, 0)
-	must(t, volumes.Limit(mine, number, 16*mega))
+	must(t, volumes.Limit(one(mine, number), 16*mega))
 	expectProject(t, mine)
+}
+
+func countsWhatIsBeside(t *testing.T, root string) {
+	mine, beside := filepath.Join(root, "mine"), filepath.Join(root, "other")
+	volumes := detect(t, root)
+	volume(t, volumes, mine, number, 4*mega)
+	must(t, os.Mkdir(beside, 0o700))
+	must(t, write(filepath.Join(beside, "a"), 1))
+	both := disk.Volume{Number: number, Dirs: []string{mine, beside}}
+	if limit, ok, err := volumes.Limited(both); err != nil || ok {
+		t.Errorf("limit is %d, %v, %v", limit, ok, err)
+	}
+	must(t, volumes.Limit(both, 4*mega))
+	if limit, ok, err := volumes.Limited(both); err != nil || !ok || limit != 4*mega {
+		t.Errorf("limit is %d, %v, %v", limit, ok, err)
+	}
+	expectProject(t, beside)
+	must(t, volumes.Remove(both))
 }
 
 func refusesTooDeep(t *testing.T, root string) {
 	mine := filepath.Join(root, "mine")
 	must(t, os.MkdirAll(filepath.Join(mine, strings.Repeat("d/", 200)), 0o700))
 	volumes := detect(t, root)
-	if err := volumes.Limit(mine, number, 16*mega); err == nil || !strings.Contains(err.Error(), "more than 100 directories") {
+	if err := volumes.Limit(one(mine, number), 16*mega); err == nil || !strings.Contains(err.Error(), "more than 100 directories") {
 		t.Errorf("200 directories within each other: %v", err)
 	}
 	expectLimit(t, volumes, mine, number, 0)
@@ -254,12 +273,12 @@ func leavesOthersAlone(t *testing.T, root string) {
 	if err := fill(filepath.Join(mine, "a"), 6); !full(err) {
 		t.Errorf("6 MB into 4: %v", err)
 	}
-	must(t, volumes.Remove(mine, number))
+	must(t, volumes.Remove(one(mine, number)))
 	if p := project(t, filepath.Join(foreign, "a")); p != 2_000_000_000+number {
 		t.Errorf("the other's file has project %d", p)
 	}
 	for _, n := range []int{-1, 1_000_000} {
-		if err := volumes.Limit(foreign, n, 16*mega); err == nil {
+		if err := volumes.Limit(one(foreign, n), 16*mega); err == nil {
 			t.Errorf("tenant %d got a project", n)
 		}
 	}
@@ -272,10 +291,10 @@ func doesNotBelieveTheVolume(t *testing.T, root string) {
 	volume(t, volumes, other, number+1, 16*mega)
 	setProject(t, mine, project(t, other))
 	expectLimit(t, volumes, mine, number, 0)
-	must(t, volumes.Limit(mine, number, 64*mega))
+	must(t, volumes.Limit(one(mine, number), 64*mega))
 	expectLimit(t, volumes, mine, number, 64*mega)
 	setProject(t, mine, project(t, other))
-	must(t, volumes.Remove(mine, number))
+	must(t, volumes.Remove(one(mine, number)))
 	expectLimit(t, volumes, other, number+1, 16*mega)
 }
 
