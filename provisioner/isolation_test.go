@@ -1,6 +1,7 @@
 package provisioner_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -14,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
 	"github.com/miekg/dns"
 
 	"hafen/provisioner"
@@ -88,6 +91,7 @@ func TestIsolation(t *testing.T) {
 			s.testProcess(t, spec)
 		}
 	})
+	t.Run("system calls", func(t *testing.T) { s.testSystemCalls(t, alone) })
 	t.Run("profile", func(t *testing.T) {
 		for _, spec := range []tenant.Spec{mine, alone} {
 			s.testProfile(t, spec)
@@ -273,6 +277,58 @@ func (s *site) testProcess(t *testing.T, spec tenant.Spec) {
 	}
 }
 
+// testSystemCalls tries what only the container's seccomp profile keeps a tenant from.
+func (s *site) testSystemCalls(t *testing.T, spec tenant.Spec) {
+	volume, err := os.OpenRoot(filepath.Join(s.config.DataDir, "tenants", string(spec.ID), "data"))
+	must(t, err)
+	defer volume.Close()
+	program, err := os.ReadFile(probe(t))
+	must(t, err)
+	must(t, volume.WriteFile("probe", program, 0o755))
+	for _, a := range s.tryWithin(t, spec, homeserver.DataDir+"/probe",
+		// linux/fs.h: FS_IOC_FSSETXATTR, which takes a directory out of its project, then with bits the kernel does not look
+		// at, and FS_IOC_SETFLAGS, after which nothing made in there is in the project.
+		attempt{Do: "ioctl", Target: "0x401c5820 " + homeserver.DataDir},
+		attempt{Do: "ioctl", Target: "0xf00000401c5820 " + homeserver.DataDir},
+		attempt{Do: "ioctl", Target: "0x40086602 " + homeserver.DataDir},
+		attempt{Do: "ioctl", Target: "0x40046602 " + homeserver.DataDir},
+		attempt{Do: "unshare"},
+	) {
+		if a.Error != syscall.EPERM.Error() {
+			t.Errorf("%s %s: %q", a.Do, a.Target, a.Error)
+		}
+	}
+	// FIONBIO, which every program with sockets may need, and what a terminal would be asked.
+	expectAllowed(t, s.tryWithin(t, spec, homeserver.DataDir+"/probe", attempt{Do: "ioctl", Target: "0x5421 /dev/null"}))
+	if got := s.tryWithin(t, spec, homeserver.DataDir+"/probe", attempt{Do: "ioctl", Target: "0x5401 /dev/null"}); got[0].Error != syscall.ENOTTY.Error() {
+		t.Errorf("no terminal: %q", got[0].Error)
+	}
+}
+
+// tryWithin lets a process of the container itself try, bound as the homeserver is.
+func (s *site) tryWithin(t *testing.T, spec tenant.Spec, program string, list ...attempt) []attempt {
+	t.Helper()
+	question, err := json.Marshal(list)
+	must(t, err)
+	made, err := s.docker.ContainerExecCreate(t.Context(), spec.ID.Container(), container.ExecOptions{
+		Cmd: []string{program}, AttachStdin: true, AttachStdout: true, AttachStderr: true,
+	})
+	must(t, err)
+	attached, err := s.docker.ContainerExecAttach(t.Context(), made.ID, container.ExecAttachOptions{})
+	must(t, err)
+	defer attached.Close()
+	_, err = attached.Conn.Write(question)
+	must(t, err)
+	must(t, attached.CloseWrite())
+	var out, complaint bytes.Buffer
+	_, err = stdcopy.StdCopy(&out, &complaint, attached.Reader)
+	must(t, err)
+	if err := json.Unmarshal(out.Bytes(), &list); err != nil {
+		t.Fatalf("run the probe: %v: %s%s", err, out.String(), complaint.String())
+	}
+	return list
+}
+
 func (s *site) testProfile(t *testing.T, spec tenant.Spec) {
 	c, raw, err := s.docker.ContainerInspectWithRaw(t.Context(), spec.ID.Container(), false)
 	must(t, err)
@@ -288,7 +344,7 @@ func (s *site) testProfile(t *testing.T, spec tenant.Spec) {
 		"image":        {c.Image, spec.Image},
 		"user":         {c.Config.User, fmt.Sprintf("%d:%d", spec.UID(), spec.UID())},
 		"capabilities": {fmt.Sprint(h.CapDrop, h.CapAdd), "[ALL] []"},
-		"security":     {fmt.Sprint(h.SecurityOpt), "[no-new-privileges:true]"},
+		"security":     {fmt.Sprintf("%d %.46s", len(h.SecurityOpt), strings.Join(h.SecurityOpt, " ")), "2 no-new-privileges:true seccomp={\"defaultAction"},
 		"privileged":   {h.Privileged, false},
 		"read-only":    {h.ReadonlyRootfs, true},
 		"memory":       {h.Memory, spec.Limits.MemoryBytes},

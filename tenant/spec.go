@@ -62,7 +62,7 @@ func (s Spec) Revision() string {
 		Previews         bool
 		RetentionDays    int
 	}{
-		4, s.ServerName, s.Host, s.Engine, s.Image, s.UID(), s.Settings.Federation, s.Settings.Partners,
+		5, s.ServerName, s.Host, s.Engine, s.Image, s.UID(), s.Settings.Federation, s.Settings.Partners,
 		s.Settings.Push, s.Settings.Encryption, s.Settings.Directory, s.Settings.Previews, s.Settings.RetentionDays,
 	})
 	if err != nil {

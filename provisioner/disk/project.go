@@ -54,8 +54,8 @@ func quotactl[T any](dir *os.File, command uintptr, project uint32, argument *T)
 // projects keeps limits by project quotas, on the ext4 or XFS that root is on. A tenant's files carry the number of a
 // project; what is made in a directory takes over its directory's.
 //
-// The owner of a file may take it out of its project, unless in a user namespace of its own. So this holds a homeserver that
-// has lost its head, and not yet one that knows.
+// The owner of a file may take it out of its project, unless in a user namespace of its own. A tenant's process is in the
+// first one; what keeps it from asking is its container's seccomp profile: see provisioner/docker.
 type projects struct{ root string }
 
 // The projects that may be a tenant's: the first that nobody else uses on this file system, where another installation

@@ -63,10 +63,10 @@ func (p Profile) render(installation string) (*container.Config, *container.Host
 	}
 	host := &container.HostConfig{
 		// A tenant's process can do nothing the kernel reserves for root, nor become able to: it needs no capability,
-		// for it binds no port and changes no owner. The engine's default seccomp and AppArmor profiles stay on,
-		// because nothing here turns them off.
+		// for it binds no port and changes no owner. The engine's default AppArmor profile stays on, because nothing here
+		// turns it off.
 		CapDrop:        []string{"ALL"},
-		SecurityOpt:    []string{"no-new-privileges:true"},
+		SecurityOpt:    []string{"no-new-privileges:true", seccompOption()},
 		ReadonlyRootfs: true,
 		IpcMode:        container.IPCModeNone,
 		CgroupnsMode:   container.CgroupnsModePrivate, // hides the host's tree of control groups

@@ -11,9 +11,12 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -75,6 +78,11 @@ func try(ctx context.Context, a attempt) (string, error) {
 		old, path, _ := strings.Cut(a.Target, " ")
 		_ = os.Remove(path)
 		return "", os.Symlink(old, path)
+	case "ioctl":
+		request, path, _ := strings.Cut(a.Target, " ")
+		return "", ioctl(request, path)
+	case "unshare":
+		return "", syscall.Unshare(syscall.CLONE_NEWUSER)
 	case "interfaces":
 		found, err := net.Interfaces()
 		var names []string
@@ -85,6 +93,25 @@ func try(ctx context.Context, a attempt) (string, error) {
 	default:
 		return "", fmt.Errorf("cannot %q", a.Do)
 	}
+}
+
+// ioctl asks for something about a file, with an argument of zeros.
+func ioctl(request, path string) error {
+	number, err := strconv.ParseUint(request, 0, 64)
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	var argument [256]byte
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, file.Fd(), uintptr(number), uintptr(unsafe.Pointer(&argument)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 func connect(ctx context.Context, kind, target string) (string, error) {
