@@ -14,7 +14,7 @@ import (
 )
 
 // What the machine's kernel may have as modules of what it needs: its disks, and the file systems with their quotas.
-var wanted = []string{"virtio_pci", "virtio_blk", "ext4", "xfs", "quota_v2"}
+var wanted = []string{"virtio_pci", "virtio_blk", "ext4", "xfs", "quota_v2", "btrfs"}
 
 // Directories of the initial RAM disk, all for mounting. Modules are kept beside the program, named by their turn.
 var directories = []string{"dev", "proc", "sys", "tmp"}

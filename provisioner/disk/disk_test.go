@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 func everywhere(t *testing.T, test func(t *testing.T, root string)) {
 	if vmtest.Inside() {
 		everyProject(t, test)
+		t.Run("btrfs", func(t *testing.T) { mounted(t, "btrfs", "", test) }) // with the quotas of before Linux 6.7
 		return
 	}
 	t.Parallel()

@@ -28,6 +28,7 @@ func TestProjects(t *testing.T) {
 			vmtest.Disk{Name: "plain", File: image(t, dir, "plain", "mkfs.ext4", "-q")},
 			vmtest.Disk{Name: "ext4", File: mended(t, image(t, dir, "ext4", "mkfs.ext4", "-q"))},
 			vmtest.Disk{Name: "xfs", File: image(t, dir, "xfs", "mkfs.xfs", "-q")},
+			vmtest.Disk{Name: "btrfs", File: image(t, dir, "btrfs", "mkfs.btrfs", "-q")},
 		)
 		return
 	}
@@ -91,18 +92,21 @@ func run(t *testing.T, command ...string) string {
 	return string(out)
 }
 
-// everyProject runs a test on each file system with project quotas, and removes what it has made there.
+// everyProject runs a test on each file system with project quotas.
 func everyProject(t *testing.T, test func(t *testing.T, root string)) {
 	for _, kind := range []string{"ext4", "xfs"} {
-		t.Run(kind, func(t *testing.T) {
-			root := vmtest.Mount(t, kind, kind, "prjquota")
-			open(t, root)
-			test(t, root)
-			volumes := detect(t, root)
-			for name, n := range map[string]int{"mine": number, "other": number + 1, "outside": 0, "foreign": 0} {
-				must(t, volumes.Remove(one(filepath.Join(root, name), n)))
-			}
-		})
+		t.Run(kind, func(t *testing.T) { mounted(t, kind, "prjquota", test) })
+	}
+}
+
+// mounted runs a test on a file system, and removes what it has made there.
+func mounted(t *testing.T, kind, options string, test func(t *testing.T, root string)) {
+	root := vmtest.Mount(t, kind, kind, options)
+	open(t, root)
+	test(t, root)
+	volumes := detect(t, root)
+	for name, n := range map[string]int{"mine": number, "other": number + 1, "outside": 0, "foreign": 0} {
+		must(t, volumes.Remove(one(filepath.Join(root, name), n)))
 	}
 }
 
