@@ -32,7 +32,8 @@ const (
 )
 
 // Quota groups of level 1, one a tenant. A subvolume's own group of level 0 is put in; with simple quotas those that are made
-// inside of it later, which any process may do, are too.
+// inside of it later are too. Without, they are not, and any process may make them: from that a tenant's is kept by its
+// container's seccomp profile.
 func group(number int) uint64 { return 1<<48 | uint64(number) }
 
 // groups keeps limits by quota groups, on the btrfs that root is on.
