@@ -126,8 +126,9 @@ type PlanConfirm struct {
 	Today         Price
 	NextBill      NextBill
 	Trial         bool
-	Invoiced      bool // the bill comes by mail
-	Unbooks       bool // what was booked is given up
+	Invoiced      bool   // the bill comes by mail
+	Unbooks       bool   // what was booked is given up
+	Federation    string // "gains" or "loses" connections to other servers, or ""
 	At, Gross     string
 	Fields        []HiddenField
 	Refusals      []Refusal
@@ -220,6 +221,14 @@ func vatLabel(l Locale, p Price) string {
 func addonHelp(l Locale, a Addon) string {
 	price := l.Money(a.Net, a.Currency) + " " + periodWords(l, a.Period)
 	return l.T("subscription.addon.price", "Price", price, "Most", a.Most)
+}
+
+// federationWords say what a change does to connections to other servers.
+func federationWords(l Locale, vm PlanConfirm) string {
+	if vm.Federation == "loses" {
+		return l.T("subscription.confirm.loses")
+	}
+	return l.T("subscription.confirm.gains")
 }
 
 func confirmWords(l Locale, vm PlanConfirm) string {

@@ -91,6 +91,12 @@ func (s *Server) planConfirmView(r *request, v controlplane.PlanView, q controlp
 		At: q.At.Format(time.RFC3339), Gross: strconv.FormatInt(q.Bill.Gross.Cents, 10), Fields: choiceFields(q.Next.Choice()), Form: form,
 		Unbooks: sub.Next != nil, Invoiced: sub.Provider == billing.Invoices{}.Name(),
 	}
+	switch now := v.Server.Settings.Federation; {
+	case !q.Next.Plan.Quota.Federation.Allows(now):
+		vm.Federation = "loses"
+	case now == tenant.FederationOff && !sub.Now.Plan.Quota.Federation.Allows(q.Next.Plan.Quota.Federation):
+		vm.Federation = "gains"
+	}
 	vm.Lines = billLines(q.Bill)
 	if sub.Now.Shrinks(q.Next) {
 		vm.Refusals = s.refusals(v.Server, q.Excess)

@@ -64,7 +64,7 @@ func (s *Store) MoveServer(ctx context.Context, actor controlplane.Actor, id ten
 		if len(usage.Exceeds(quota)) > 0 {
 			return &tenant.Fault{Kind: tenant.OverQuota, Code: "plan.too_small"}
 		}
-		if _, err := tx.Exec(ctx, setPlan, id, to); err != nil {
+		if err := s.setPlan(ctx, tx, id, to); err != nil {
 			return err
 		}
 		if err := s.tellOutside(ctx, tx, id); err != nil {

@@ -203,7 +203,7 @@ const (
 
 // applyOffer gives a server another plan and other add-ons, its quota with them. What was booked is gone.
 func (s *Store) applyOffer(ctx context.Context, tx pgx.Tx, id tenant.ID, o controlplane.Offer) error {
-	if _, err := tx.Exec(ctx, setPlan, id, o.Plan.ID); err != nil {
+	if err := s.setPlan(ctx, tx, id, o.Plan.ID); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, dropPacks, id); err != nil {
@@ -213,6 +213,41 @@ func (s *Store) applyOffer(ctx context.Context, tx pgx.Tx, id tenant.ID, o contr
 		return err
 	}
 	return s.setPacks(ctx, tx, id, o)
+}
+
+const (
+	plansOf = `
+select t.settings, was.federation_mode, will.federation_mode from tenants t join plans was on was.id = t.plan_id join plans will on will.id = $2
+where t.id = $1`
+	setPlan = `
+update tenants set plan_id = $2, settings = settings || $3, proven_settings = proven_settings || $3 where id = $1`
+)
+
+// setPlan puts a server on another version of a plan. A homeserver reads with whom it federates when it starts. Where the new plan
+// allows more of what the customer once asked for, or never said, it stays as it is until they ask for it: so an upgrade begins
+// without a restart under those who are using the server, and no island is opened to the world by a click on a price.
+func (s *Store) setPlan(ctx context.Context, tx pgx.Tx, id tenant.ID, plan tenant.PlanID) error {
+	var (
+		document  []byte
+		was, will tenant.Quota
+	)
+	if err := tx.QueryRow(ctx, plansOf, id, plan).Scan(&document, &was.Federation, &will.Federation); err != nil {
+		return err
+	}
+	before, err := readSettings(document, was)
+	if err != nil {
+		return err
+	}
+	after, err := readSettings(document, will)
+	if err != nil {
+		return err
+	}
+	stays := map[string]any{}
+	if !before.Federation.Allows(after.Federation) {
+		stays["federation"] = before.Federation
+	}
+	_, err = tx.Exec(ctx, setPlan, id, plan, stays)
+	return err
 }
 
 // DropChange gives the pending change of a key up.

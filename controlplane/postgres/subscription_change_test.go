@@ -46,6 +46,37 @@ func TestAnUpgradeCostsToTheCentAndBeginsAtOnce(t *testing.T) {
 	w.wantBills(id, "2027-04-01 2027-05-01 476 paid", "2027-04-16 2027-05-01 417 open", "2027-05-01 2027-06-01 1309 open")
 }
 
+// A homeserver must be started anew to federate. So nobody's upgrade opens an island; what was open stays so.
+func TestAnUpgradeNeedsNoRestart(t *testing.T) {
+	t.Parallel()
+	w := newTill(t, day(2027, 4, 1))
+	id := w.buy("anna", "basic", nil)
+	server := func() controlplane.Server {
+		w.Helper()
+		server, err := w.store.FindServer(w.ctx, "", id)
+		w.must(err)
+		return server
+	}
+	before := server()
+	w.confirm(id, controlplane.Choice{Plan: "all-in"})
+	after := server()
+	if before.Settings.Restarts(after.Settings) || after.Settings.Federation != tenant.FederationOff || after.Quota.Federation != tenant.FederationOpen {
+		t.Errorf("%+v, then %+v", before, after)
+	}
+	// Whoever has asked for it keeps it on the way up, and loses it with a plan that does not have it.
+	w.exec(`update tenants set settings = settings || '{"federation": "open"}'`)
+	w.confirm(id, controlplane.Choice{Plan: "all-in", Packs: map[tenant.AddonID]int{"seats-5": 1}})
+	if s := server(); s.Settings.Federation != tenant.FederationOpen {
+		t.Errorf("lost on the way up: %+v", s.Settings)
+	}
+	w.confirm(id, controlplane.Choice{Plan: "basic"})
+	w.goTo(day(2027, 5, 1))
+	w.bill()
+	if s := server(); s.Settings.Federation != tenant.FederationOff || s.Quota.Seats != 5 {
+		t.Errorf("an island that federates: %+v", s.Settings)
+	}
+}
+
 // What is shown is what is billed, also where the buyer owes the tax.
 func TestQuotesAreTaxedAsTheirInvoices(t *testing.T) {
 	t.Parallel()

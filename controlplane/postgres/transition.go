@@ -288,7 +288,6 @@ func (s *Store) Wake(ctx context.Context, actor controlplane.Actor, id tenant.ID
 }
 
 const (
-	setPlan      = `update tenants set plan_id = $2 where id = $1`
 	currentUsage = `
 select seats_used($1), coalesce(u.database_bytes, 0), coalesce(u.media_bytes, 0)
 from (select) one left join lateral

@@ -152,14 +152,25 @@ func testIsland(t *testing.T, p port, s hafentest.Server, ida, sven *person) {
 	}
 }
 
-// testJoinsTheWorld changes the plan, which the server must be restarted for, with somebody logged in.
+// testJoinsTheWorld changes the plan, for which nothing is restarted, and then the setting, for which the server must be, with somebody
+// logged in.
 func testJoinsTheWorld(t *testing.T, p port, s hafentest.Server, ida, olga *person) {
 	before := p.startedAt(t, s)
 	stop := make(chan struct{})
 	watched := make(chan outage)
 	go func() { watched <- watch(t, ida, stop) }()
-	began := time.Now()
 	s.ChangePlan("advanced")
+	p.Await(patience, "route", func() error {
+		if !hafentest.Query[bool](p.Hafen, `select r.upload_bytes = p.upload_bytes from routes r, plans p where r.tenant_id = $1 and p.id = 'advanced'`, s.ID) {
+			return errors.New("the upgrade is not in effect")
+		}
+		return nil
+	})
+	if after := p.startedAt(t, s); after != before {
+		t.Errorf("the server was restarted for an upgrade: %s, then %s", before, after)
+	}
+	began := time.Now()
+	act(p.owner, s, dashboard, "settings", url.Values{"federation": {"open"}, "push": {"yes"}, "language": {"de"}})
 	p.Await(patience, "federation", func() error {
 		if answer, said := p.ask(t, http.MethodGet, s, p.Federation, "/_matrix/key/v2/server"); said["server_name"] != s.Name {
 			return fmt.Errorf("%s %v", answer.Status, said)

@@ -21,7 +21,7 @@ func planEntries() []Entry {
 	refused.Form = wrong(nil, map[string]string{"addon.seats-5": "addon.unknown"})
 	later := planConfirm()
 	later.Later, later.From, later.Lines, later.Today = true, now.AddDate(0, 0, 17), nil, templates.Price{Currency: "EUR"}
-	later.Before, later.After, later.Unbooks = later.After, offer(basic), true
+	later.Before, later.After, later.Unbooks, later.Federation = later.After, offer(basic), true, "loses"
 	later.NextBill.Price = price(320)
 	small2 := later
 	small2.Refusals = refusals()
