@@ -57,6 +57,9 @@ type SubscriptionChanges interface {
 	// BeginChange records a change as pending under its key. Faults: subscription.busy while another one is, subscription.changed
 	// when what is paid for is no longer what the change was reckoned from, billing.unpaid, status.conflict, plan.too_small.
 	BeginChange(ctx context.Context, id tenant.ID, c Change) error
+	// GiveUpChange records that the pending change of this key is given up, before the provider is told. The Fault
+	// subscription.changed says that it does not wait for money any more.
+	GiveUpChange(ctx context.Context, actor Actor, id tenant.ID, key string) error
 	// FinishChange makes the pending change of this key true, in one transaction. One that is not pending any more is not an error.
 	FinishChange(ctx context.Context, id tenant.ID, key string, now time.Time) error
 	// DropChange gives the pending change of this key up; why is for the audit log.
@@ -117,6 +120,7 @@ type Change struct {
 	At     time.Time     `json:"at"`               // the moment that proration is reckoned from
 	Bill   *billing.Bill `json:"bill,omitempty"`   // what it costs at once
 	Unfit  bool          `json:"unfit,omitempty"`  // what was booked is taken back because it does not fit
+	Given  bool          `json:"given,omitempty"`  // up: it is dropped as soon as the provider takes no money for it
 	Actor  Actor         `json:"actor"`
 	Offer  Offer         `json:"-"` // what Choice names
 }

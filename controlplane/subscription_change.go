@@ -111,7 +111,7 @@ func (s *Subscriptions) carryOut(ctx context.Context, subscription Subscription,
 		return terms, fmt.Errorf("tell %s of a change of %s: %w", subscription.Provider, subscription.Tenant, err)
 	}
 	if !terms.Settled {
-		return terms, nil // Refresh finishes it when the money is there
+		return terms, s.stillWanted(ctx, provider, subscription, told) // Refresh finishes it when the money is there
 	}
 	return terms, s.Store.FinishChange(ctx, subscription.Tenant, c.Key, s.Now())
 }
@@ -127,10 +127,13 @@ func (s *Subscriptions) TakeUp(ctx context.Context, id tenant.ID) error {
 		return err
 	}
 	c := *subscription.Change
-	if subscription.State == billing.Ended {
+	switch {
+	case subscription.State == billing.Ended:
 		return s.Store.DropChange(ctx, id, c.Key, "ended")
-	}
-	if !c.Later && s.Now().Sub(c.Asked) > ChangePatience {
+	case c.Given:
+		_, err := s.abandon(ctx, subscription, c)
+		return err
+	case !c.Later && s.Now().Sub(c.Asked) > ChangePatience:
 		if err := s.Refresh(ctx, id); err != nil {
 			return err
 		}
@@ -181,8 +184,57 @@ func (s *Subscriptions) Continue(ctx context.Context, actor Actor, id tenant.ID)
 	if err != nil {
 		return billing.Terms{}, err
 	}
-	if subscription.Change == nil {
+	if subscription.Change == nil || subscription.Change.Given {
 		return billing.Terms{}, &tenant.Fault{Kind: tenant.Conflict, Code: "subscription.changed"}
 	}
 	return s.carryOut(ctx, subscription, *subscription.Change)
+}
+
+// GiveUp gives up a change that waits for its money. gone is false when the money was quicker: then the change is in effect. The
+// Fault subscription.changed says that nothing waits any more.
+//
+// It is first recorded, then told to the provider, then dropped; whoever dies in between is taken up by [Biller]. Whether the money
+// or the customer was quicker is decided by the provider, who either takes the money for a bill or voids it, and recorded under the
+// lock of the row.
+func (s *Subscriptions) GiveUp(ctx context.Context, actor Actor, id tenant.ID) (gone bool, err error) {
+	_, subscription, err := s.find(ctx, actor, id)
+	if err != nil {
+		return false, err
+	}
+	c := subscription.Change
+	if c == nil || c.Later {
+		return false, &tenant.Fault{Kind: tenant.Conflict, Code: "subscription.changed"}
+	}
+	if err := s.Store.GiveUpChange(ctx, actor, id, c.Key); err != nil {
+		return false, err
+	}
+	return s.abandon(ctx, subscription, *c)
+}
+
+// abandon drops a change that was given up. It may be called again after a crash anywhere in it.
+func (s *Subscriptions) abandon(ctx context.Context, subscription Subscription, c Change) (gone bool, err error) {
+	provider, err := s.provider(subscription.Provider)
+	if err != nil {
+		return false, err
+	}
+	gone, err = provider.Abandon(ctx, subscription.Subscription, billing.Change{Items: c.Offer.Items(), At: c.At, Key: c.Key})
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("have %s give up a change of %s: %w", subscription.Provider, subscription.Tenant, err)
+	case gone:
+		return true, s.Store.DropChange(ctx, subscription.Tenant, c.Key, "given up")
+	}
+	return false, s.Store.FinishChange(ctx, subscription.Tenant, c.Key, s.Now())
+}
+
+// stillWanted takes back what was just asked for, when the change was given up while the provider was told of it.
+func (s *Subscriptions) stillWanted(ctx context.Context, provider billing.Provider, subscription Subscription, told billing.Change) error {
+	now, err := s.Store.FindSubscription(ctx, subscription.Tenant)
+	if err != nil || now.Change != nil && now.Change.Key == told.Key && !now.Change.Given {
+		return err
+	}
+	if _, err := provider.Abandon(ctx, subscription.Subscription, told); err != nil {
+		return fmt.Errorf("have %s give up a change of %s: %w", subscription.Provider, subscription.Tenant, err)
+	}
+	return nil
 }

@@ -54,7 +54,7 @@ type NextBill struct {
 type PendingChange struct {
 	Offer   Offer
 	Since   time.Time
-	Payable bool // it waits for money, which POST /servers/{id}/plan/pay leads to
+	Payable bool // it waits for money, which POST /servers/{id}/plan/pay leads to; POST /servers/{id}/plan/give-up gives it up
 }
 
 // Refusal is one thing that must shrink before a downgrade, and the pages that shrink it.

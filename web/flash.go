@@ -34,6 +34,7 @@ const (
 	flashPlanBooked       flash = "plan_booked"
 	flashPlanUnbooked     flash = "plan_unbooked"
 	flashPlanPending      flash = "plan_pending"
+	flashPlanGivenUp      flash = "plan_given_up"
 	flashPlanCancelled    flash = "plan_cancelled"
 	flashPlanResumed      flash = "plan_resumed"
 	flashServerDeleted    flash = "server_deleted"
@@ -96,7 +97,7 @@ const (
 )
 
 var tones = map[flash]templates.Tone{
-	flashPlanBooked: templates.ToneGood, flashPlanUnbooked: templates.ToneGood, flashPlanPending: templates.ToneInfo,
+	flashPlanBooked: templates.ToneGood, flashPlanUnbooked: templates.ToneGood, flashPlanPending: templates.ToneInfo, flashPlanGivenUp: templates.ToneNeutral,
 	flashPlanCancelled: templates.ToneWarn, flashPlanResumed: templates.ToneGood,
 	flashRoomDeleted: templates.ToneGood, flashRoomDeleting: templates.ToneInfo, flashMediaDeleted: templates.ToneGood,
 	flashMediaDeleting: templates.ToneInfo, flashMediaPending: templates.ToneInfo, flashNoneChosen: templates.ToneWarn,

@@ -163,6 +163,18 @@ func (s *Server) payPlan(r *request) error {
 	return r.done(planPath(r.server.ID), flashPlanChanged)
 }
 
+// giveUpPlan gives up a change that waits for its money.
+func (s *Server) giveUpPlan(r *request) error {
+	gone, err := s.Subscriptions.GiveUp(r.ctx(), r.actor(), r.server.ID)
+	switch {
+	case err != nil:
+		return err
+	case gone:
+		return r.done(planPath(r.server.ID), flashPlanGivenUp)
+	}
+	return r.done(planPath(r.server.ID), flashPlanChanged)
+}
+
 // openPortal leads to where the provider keeps cards.
 func (s *Server) openPortal(r *request) error {
 	portal, err := s.Subscriptions.Portal(r.ctx(), r.actor(), r.server.ID, s.PublicURL+planPath(r.server.ID))

@@ -31,7 +31,7 @@ func (s *Server) subscriptionView(r *request, v controlplane.PlanView) templates
 	}
 	if c := sub.Change; c != nil {
 		pending := offerView(language, c.Offer)
-		vm.Pending = &templates.PendingChange{Offer: pending, Since: c.Asked, Payable: !c.Later && vm.Outside}
+		vm.Pending = &templates.PendingChange{Offer: pending, Since: c.Asked, Payable: !c.Later && !c.Given && vm.Outside}
 	}
 	for _, o := range v.Options {
 		vm.Options = append(vm.Options, s.planOption(r, v, o))

@@ -190,6 +190,7 @@ func (s *Server) routes() []route {
 		{post, "/servers/:id/plan/cancel", managesBilling, page, s.cancelPlan},
 		{post, "/servers/:id/plan/resume", managesBilling, page, s.resumePlan},
 		{post, "/servers/:id/plan/pay", managesBilling, page, s.payPlan},
+		{post, "/servers/:id/plan/give-up", managesBilling, page, s.giveUpPlan},
 		{post, "/servers/:id/plan/portal", managesBilling, page, s.openPortal},
 		{get, "/servers/:id/bills", managesBilling, page, s.showBills},
 		{get, "/servers/:id/bills/:bill", managesBilling, page, s.showBill},

@@ -206,6 +206,9 @@ type Provider interface {
 	Preview(ctx context.Context, s Subscription, c Change) (Bill, error)
 	// Change makes the provider take money for other items: at once with proration. Terms says whether they are paid for.
 	Change(ctx context.Context, s Subscription, c Change) (Terms, error)
+	// Abandon has a change not happen whose money has not come: what it would be paid by is void. gone is false when the money was
+	// quicker, and the items are what is paid for.
+	Abandon(ctx context.Context, s Subscription, c Change) (gone bool, err error)
 	// Book sets what the next period is billed for, without proration; and whether there is one. It is called again within
 	// TurnBefore of the period's end when the next one is of another length.
 	Book(ctx context.Context, s Subscription, c Change, cancel bool) error

@@ -24,6 +24,9 @@ func (Invoices) Change(context.Context, Subscription, Change) (Terms, error) {
 	return Terms{Settled: true}, nil
 }
 
+// Abandon has nobody to tell: nothing waits for money before it begins.
+func (Invoices) Abandon(context.Context, Subscription, Change) (bool, error) { return true, nil }
+
 // Book has nobody to tell.
 func (Invoices) Book(context.Context, Subscription, Change, bool) error { return nil }
 

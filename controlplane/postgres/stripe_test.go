@@ -537,3 +537,121 @@ func TestStripeCrashesAndStaysDown(t *testing.T) {
 		t.Errorf("%d changes were given up", n)
 	}
 }
+
+// waiting is a server whose upgrade waits for the customer's bank.
+func (w *counter) waiting(next string) tenant.ID {
+	w.Helper()
+	id := w.bought("advanced")
+	w.pass(10 * 24 * time.Hour)
+	w.stripe.SetCard(w.customer(), stripefake.SCACard)
+	w.asks(id, next)
+	return id
+}
+
+func (w *counter) asks(id tenant.ID, next string) {
+	w.Helper()
+	if _, terms := w.confirm(id, controlplane.Choice{Plan: tenant.PlanID(next)}); terms.Settled || terms.CheckoutURL == "" {
+		w.Fatalf("terms: %+v", terms)
+	}
+	w.hear()
+}
+
+// TestStripeChangeGivenUp: a change that waits for its money is given up at once: its bill can not be paid any more, and another, or the
+// same, can be asked for.
+func TestStripeChangeGivenUp(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.waiting("all-in")
+	bill, before := w.lastBill(), w.taken()
+	gone, err := w.subs.GiveUp(w.ctx, w.anna, id)
+	w.must(err)
+	w.hear()
+	w.wantState(id, billing.Active, "advanced")
+	if !gone || w.sub(id).Change != nil || w.stripe.PayInvoice(bill) || w.taken() != before {
+		t.Errorf("gone %v, pending %+v, taken %d", gone, w.sub(id).Change, w.taken()-before)
+	}
+	if n := w.count(`select count(*) from audit where action = 'subscription.change.given_up' and tenant_id = $1`, string(id)); n != 1 {
+		t.Errorf("%d entries in the audit log", n)
+	}
+	_, err = w.subs.GiveUp(w.ctx, w.anna, id)
+	w.wantFault(err, "subscription.changed")
+	w.asks(id, "all-in")
+	if w.lastBill() == bill || !w.stripe.PayInvoice(w.lastBill()) {
+		t.Error("asked for again, it can not be paid")
+	}
+	w.hear()
+	w.wantState(id, billing.Active, "all-in")
+}
+
+// TestStripePaidBeforeGivenUp: the money was quicker, and nobody has told of it yet: the change is in effect.
+func TestStripePaidBeforeGivenUp(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.waiting("all-in")
+	w.stripe.PayInvoice(w.lastBill())
+	gone, err := w.subs.GiveUp(w.ctx, w.anna, id)
+	w.must(err)
+	if gone {
+		t.Error("given up, and paid")
+	}
+	w.wantState(id, billing.Active, "all-in")
+	w.hear()
+	w.wantState(id, billing.Active, "all-in")
+	if n := w.count(`select count(*) from audit where action = 'subscription.change' and tenant_id = $1`, string(id)); n != 1 {
+		t.Errorf("%d changes in the audit log", n)
+	}
+}
+
+// TestStripeGivingUpCrashes: whoever dies on the way of giving up leaves a change that is not asked for again, and is dropped.
+func TestStripeGivingUpCrashes(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.waiting("all-in")
+	bill := w.lastBill()
+	w.stripe.Fail("POST", "/v1/invoices/", stripefake.Denied)
+	if _, err := w.subs.GiveUp(w.ctx, w.anna, id); err == nil {
+		t.Error("Stripe refuses, and nobody says so")
+	}
+	if _, err := w.subs.Continue(w.ctx, w.anna, id); tenant.FaultOf(err).Code != "subscription.changed" {
+		t.Errorf("what was given up goes on: %v", err)
+	}
+	w.stripe.Fail("POST", "/v1/invoices/", slices.Repeat([]stripefake.Failure{stripefake.Lost}, 12)...)
+	w.pass(2 * time.Minute) // the biller takes it up
+	if s := w.sub(id); s.Change != nil || w.stripe.PayInvoice(bill) || w.lastBill() != bill {
+		t.Errorf("pending: %+v, bills %v", s.Change, w.stripe.List("invoice"))
+	}
+	w.wantState(id, billing.Active, "advanced")
+}
+
+// TestStripeBookingOutlivesAChange: to ask for a change Stripe must forget what was booked. When the change comes to nothing, what was
+// booked still begins, and is what is billed.
+func TestStripeBookingOutlivesAChange(t *testing.T) {
+	t.Parallel()
+	for name, drop := range map[string]func(*counter, tenant.ID){
+		"given up": func(w *counter, id tenant.ID) { _, err := w.subs.GiveUp(w.ctx, w.anna, id); w.must(err) },
+		"expired":  func(w *counter, _ tenant.ID) { w.pass(24 * time.Hour) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newCounter(t)
+			id := w.bought("advanced")
+			w.pass(10 * 24 * time.Hour)
+			w.confirm(id, controlplane.Choice{Plan: "basic"})
+			w.stripe.SetCard(w.customer(), stripefake.SCACard)
+			w.asks(id, "all-in")
+			drop(w, id)
+			w.hear()
+			w.tell()
+			if s := w.sub(id); s.Change != nil || s.Next == nil || s.Next.Plan.ID != "basic" {
+				t.Fatalf("pending %+v, booked %+v", s.Change, s.Next)
+			}
+			w.stripe.SetCard(w.customer(), stripefake.GoodCard)
+			w.pass(20 * 24 * time.Hour)
+			w.hear()
+			w.wantState(id, billing.Active, "basic")
+			if bill := w.stripe.Object(w.lastBill()); bill["total"].(int64) != 476 {
+				t.Errorf("the next bill is of %v", bill["total"])
+			}
+		})
+	}
+}

@@ -48,6 +48,29 @@ func (s *Store) BeginChange(ctx context.Context, id tenant.ID, c controlplane.Ch
 	})
 }
 
+const giveUpChange = `update subscriptions set change = change || '{"given": true}' where tenant_id = $1`
+
+// GiveUpChange records that a pending change is given up.
+func (s *Store) GiveUpChange(ctx context.Context, actor controlplane.Actor, id tenant.ID, key string) error {
+	return s.inTx(ctx, "give up a change of "+string(id), func(tx pgx.Tx) error {
+		subscription, _, err := s.holdSubscription(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		c := subscription.Change
+		if c == nil || c.Key != key || c.Later {
+			return &tenant.Fault{Kind: tenant.Conflict, Code: "subscription.changed"}
+		}
+		if c.Given {
+			return nil
+		}
+		if _, err := tx.Exec(ctx, giveUpChange, id); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, actor, "subscription.change.given_up", id, map[string]any{"asked": accountOf(c.Offer)})
+	})
+}
+
 // changeable is why a change cannot begin now.
 func changeable(s controlplane.Subscription, status tenant.Status, c controlplane.Change) error {
 	conflict := func(code string) error { return &tenant.Fault{Kind: tenant.Conflict, Code: code} }

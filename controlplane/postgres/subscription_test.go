@@ -390,14 +390,15 @@ func TestServersOfBeforeAreAdopted(t *testing.T) {
 
 // outside is a provider with an outside, in memory: what it was told, and what it says. The wire is tested with the provider.
 type outside struct {
-	mu      sync.Mutex
-	keys    map[string]int // how often each change was told
-	booked  []billing.Change
-	cancel  bool
-	refuses error
-	unpaid  bool
-	says    billing.Outside
-	ended   int
+	mu        sync.Mutex
+	keys      map[string]int // how often each change was told
+	booked    []billing.Change
+	cancel    bool
+	refuses   error
+	unpaid    bool
+	says      billing.Outside
+	ended     int
+	abandoned int
 }
 
 func (o *outside) Name() string { return "stripe" }
@@ -425,6 +426,13 @@ func (o *outside) Change(_ context.Context, _ billing.Subscription, c billing.Ch
 	}
 	o.says.Items = c.Items
 	return billing.Terms{Settled: true}, nil
+}
+
+func (o *outside) Abandon(context.Context, billing.Subscription, billing.Change) (bool, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.abandoned++
+	return o.unpaid, o.refuses
 }
 
 func (o *outside) Book(_ context.Context, _ billing.Subscription, c billing.Change, cancel bool) error {

@@ -12,8 +12,8 @@ import (
 	"hafen/internal/stripefake"
 )
 
-// TestStripe: a customer orders and pays on Stripe's page, changes their mind on the way, is declined, upgrades, and finds their
-// cards. In a real browser, because only that refuses a form whose answer leads where the page's policy does not say.
+// TestStripe: a customer orders and pays on Stripe's page, changes their mind on the way, is declined, gives an upgrade up that their
+// bank asks about, upgrades, and finds their cards. In a real browser, because only that refuses a form whose answer leads where the page's policy does not say.
 func TestStripe(t *testing.T) {
 	t.Parallel()
 	fake := stripefake.New(t, time.Now())
@@ -77,8 +77,16 @@ func TestStripe(t *testing.T) {
 	p.await("the server", `location.pathname.endsWith('/ready') && document.readyState === 'complete'`)
 
 	p.open(server + "/plan")
+	p.follow(`main a[href^="` + server + `/plan/change?plan=all-in"]`)
+	p.follow(`main form[action="` + server + `/plan/change"] button`) // their bank asks each time
+	p.open(server + "/plan")
+	p.reads(p.T("subscription.pending.pay"))
+	p.follow(`main form[action="` + server + `/plan/give-up"] button`)
+	p.reads(p.T("flash.plan_given_up"))
+
 	p.follow(`main a[href^="` + server + `/plan/change?plan=advanced"]`)
 	p.reads(p.T("subscription.confirm.today"))
+	p.reads(p.T("subscription.confirm.gains"))
 	customer := fake.List("customer")[0]["id"].(string)
 	fake.SetCard(customer, stripefake.GoodCard)
 	p.follow(`main form[action="` + server + `/plan/change"] button`)

@@ -1,6 +1,7 @@
 package stripe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	stripe "github.com/stripe/stripe-go/v76"
+	"github.com/stripe/stripe-go/v76/invoice"
 	"github.com/stripe/stripe-go/v76/subscription"
 
 	"hafen/controlplane/billing"
@@ -210,7 +212,7 @@ func (p *Provider) Change(ctx context.Context, s billing.Subscription, c billing
 	if !live(now) {
 		return billing.Terms{}, fmt.Errorf("stripe: subscription %s has ended", now.ID)
 	}
-	if now.PendingUpdate != nil && same(itemsOf(now.PendingUpdate.SubscriptionItems), c.Items) {
+	if waits(now, c.Items) && payable(now) {
 		return billing.Terms{CheckoutURL: payURL(now)}, nil // asked before
 	}
 	if now, err = p.unbook(ctx, s, now, c.Key); err != nil {
@@ -256,6 +258,40 @@ var errOvertaken error = &tenant.Fault{Kind: tenant.Conflict, Code: "quote.expir
 
 func overtaken(now *stripe.Subscription, c billing.Change) bool {
 	return c.At.Unix() < now.CurrentPeriodStart
+}
+
+// waits says whether a change to these items waits for its money.
+func waits(s *stripe.Subscription, items []billing.Item) bool {
+	return s.PendingUpdate != nil && same(itemsOf(s.PendingUpdate.SubscriptionItems), items)
+}
+
+// payable says whether the last bill can still be paid: one that was taken back can not.
+func payable(s *stripe.Subscription) bool {
+	return s.LatestInvoice != nil && s.LatestInvoice.Status == stripe.InvoiceStatusOpen
+}
+
+// Abandon voids the bill that a change waits for, and with it the change. A bill that was paid a moment before can not be voided:
+// then the change is made.
+func (p *Provider) Abandon(ctx context.Context, s billing.Subscription, c billing.Change) (gone bool, err error) {
+	now, err := p.find(ctx, s)
+	if errors.Is(err, errNone) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if waits(now, c.Items) && payable(now) {
+		asked := &stripe.InvoiceVoidInvoiceParams{Params: params(ctx, p.once("abandon", c.Key, now.LatestInvoice.ID))}
+		_, refused := invoice.Client{B: p.backend, Key: p.Key}.VoidInvoice(now.LatestInvoice.ID, asked)
+		s.ExternalID = now.ID
+		if now, err = p.find(ctx, s); err != nil {
+			return false, err
+		}
+		if waits(now, c.Items) && payable(now) {
+			return false, cmp.Or(p.failed("void the bill of a change", refused), fmt.Errorf("stripe: bill %s is void, and open", now.LatestInvoice.ID))
+		}
+	}
+	return !live(now) || !same(itemsOf(now.Items.Data), c.Items), nil
 }
 
 // changed are changes as text, for an idempotency key.
