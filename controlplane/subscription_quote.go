@@ -22,6 +22,8 @@ type ChangeQuote struct {
 	NextBill billing.Bill    // of the next whole period
 	Renews   time.Time       // when that is billed
 	Excess   []tenant.Excess // what must shrink before
+	Bar      *tenant.Fault   // why it can not be had at all; then nothing is reckoned
+	Unknown  bool            // the provider does not say what it costs today
 }
 
 // PlanView is what a customer chooses from, with what they have.
@@ -53,10 +55,15 @@ func (s *Subscriptions) View(ctx context.Context, actor Actor, id tenant.ID) (Pl
 	}
 	for _, plan := range view.Plans {
 		next := subscription.Now.on(plan)
+		if bar := barred(server, subscription, next); bar != nil {
+			view.Options = append(view.Options, ChangeQuote{Next: next, Bar: bar})
+			continue
+		}
 		quote, err := s.reckon(ctx, server, subscription, next, s.Now())
 		if err != nil {
 			// The page is worth having without it, and the confirmation asks again.
 			s.Log.WarnContext(ctx, "what a plan would cost today is not known", "tenant", id, "plan", plan.ID, "error", err)
+			quote.Unknown = true
 		}
 		view.Options = append(view.Options, quote)
 	}
@@ -100,12 +107,28 @@ func (s *Subscriptions) quote(ctx context.Context, server Server, subscription S
 		return ChangeQuote{}, &tenant.Fault{Kind: tenant.Conflict, Code: "subscription.not_running"}
 	case next.Choice().Same(subscription.Now.Choice()):
 		return ChangeQuote{}, &tenant.Fault{Kind: tenant.Conflict, Code: "plan.same", Field: "plan"}
-	case !slices.Contains(next.Plan.Engines, server.Engine):
-		return ChangeQuote{}, &tenant.Fault{Kind: tenant.Conflict, Code: "plan.engine", Field: "plan"}
-	case next.Plan.Price.Currency != subscription.Now.Plan.Price.Currency:
-		return ChangeQuote{}, &tenant.Fault{Kind: tenant.Conflict, Code: "plan.currency", Field: "plan"}
+	}
+	if bar := barred(server, subscription, next); bar != nil {
+		return ChangeQuote{}, bar
 	}
 	return s.reckon(ctx, server, subscription, next, at)
+}
+
+// barred is why a server can not have an offer at all; nil when it can. Whoever has it keeps it.
+func barred(server Server, subscription Subscription, next Offer) *tenant.Fault {
+	fault := func(code string) *tenant.Fault {
+		return &tenant.Fault{Kind: tenant.Conflict, Code: code, Field: "plan"}
+	}
+	now := subscription.Now.Plan
+	switch {
+	case next.Plan.ID == now.ID:
+		return nil
+	case !slices.Contains(next.Plan.Engines, server.Engine):
+		return fault("plan.engine")
+	case next.Plan.Price.Currency != now.Price.Currency:
+		return fault("plan.currency")
+	}
+	return nil
 }
 
 func (s *Subscriptions) reckon(ctx context.Context, server Server, subscription Subscription, next Offer, at time.Time) (ChangeQuote, error) {

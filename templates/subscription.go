@@ -73,6 +73,8 @@ type PlanOption struct {
 	Kind     string // "current", "now" or "later"
 	URL      string // of the page that asks once more
 	Today    Price  // what it costs at once
+	Unknown  bool   // what it costs at once is said on the page that asks once more
+	Bar      string // `error.<code>`: why it can not be had; "" when it can
 	From     time.Time
 	Refusals []Refusal
 }
@@ -196,6 +198,8 @@ func todayWords(l Locale, o PlanOption) string {
 	switch {
 	case o.Kind == "later":
 		return l.T("subscription.option.later", "Date", l.Date(o.From))
+	case o.Unknown:
+		return l.T("subscription.option.unknown")
 	case o.Today.Gross == 0:
 		return l.T("subscription.option.free")
 	default:

@@ -55,9 +55,13 @@ func (s *Server) planOption(r *request, v controlplane.PlanView, q controlplane.
 	case q.Next.Plan.ID == v.Subscription.Now.Plan.ID:
 		o.Kind = "current"
 		return o
+	case q.Bar != nil:
+		o.Bar = q.Bar.Code
+		return o
 	case q.Later:
 		o.Kind = "later"
 	}
+	o.Unknown = q.Unknown
 	if v.Subscription.Now.Shrinks(q.Next) {
 		o.Refusals = s.refusals(v.Server, q.Excess)
 	}

@@ -655,3 +655,19 @@ func TestStripeBookingOutlivesAChange(t *testing.T) {
 		})
 	}
 }
+
+// TestStripeSilentHidesNoPrice: when Stripe does not say what a change costs, the page must not say that it costs nothing.
+func TestStripeSilentHidesNoPrice(t *testing.T) {
+	t.Parallel()
+	w := newCounter(t)
+	id := w.bought("basic")
+	w.pass(24 * time.Hour)
+	w.stripe.Fail("POST", "/v1/invoices/create_preview", slices.Repeat([]stripefake.Failure{stripefake.Denied}, 9)...)
+	view, err := w.subs.View(w.ctx, w.anna, id)
+	w.must(err)
+	for _, option := range view.Options {
+		if !option.Unknown && !option.Later && option.Next.Plan.ID != "basic" && option.Bar == nil {
+			t.Errorf("%s costs %d today, it seems", option.Next.Plan.ID, option.Bill.Gross.Cents)
+		}
+	}
+}

@@ -463,3 +463,25 @@ func TestDeletionStopsTheMoneyOutside(t *testing.T) {
 		t.Fatal("it ends although it was kept")
 	}
 }
+
+// What a server can not have is shown with the reason, and refused.
+func TestPlansThatAreBarred(t *testing.T) {
+	t.Parallel()
+	w := newTill(t, day(2027, 4, 1))
+	id := w.buy("anna", "basic", nil)
+	w.exec(`update plans set currency = 'CHF' where id = 'all-in'`)
+	w.exec(`update plans set engines = '{dendrite}' where id = 'advanced'`)
+	want := map[tenant.PlanID]string{"all-in": "plan.currency", "advanced": "plan.engine"}
+	view, err := w.subs.View(w.ctx, w.anna, id)
+	w.must(err)
+	for _, option := range view.Options {
+		plan := option.Next.Plan.ID
+		if bar := option.Bar; (want[plan] != "") != (bar != nil) || bar != nil && bar.Code != want[plan] {
+			t.Errorf("%s: %v", plan, bar)
+		}
+		if want[plan] != "" {
+			_, err := w.subs.Quote(w.ctx, w.anna, id, controlplane.Choice{Plan: plan}, w.now())
+			w.wantFault(err, want[plan])
+		}
+	}
+}
