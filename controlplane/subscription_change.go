@@ -161,7 +161,7 @@ func (s *Subscriptions) Turn(ctx context.Context, id tenant.ID) error {
 	if err != nil {
 		return err
 	}
-	if len(server.Usage.Exceeds(subscription.Next.Quota())) > 0 {
+	if len(server.Usage.Exceeds(subscription.Next.Quota())) > 0 && subscription.Now.Shrinks(*subscription.Next) {
 		_, err = s.begin(ctx, subscription, Change{
 			Before: subscription.Now.Choice(), Choice: subscription.Now.Choice(), Later: true, Cancel: subscription.Cancelled,
 			At: s.Now().UTC().Truncate(time.Second), Actor: Hafen, Unfit: true,

@@ -25,7 +25,8 @@ func (s *Store) AdoptServers(ctx context.Context, now time.Time) (adopted int, e
 const (
 	listDue = `
 select s.tenant_id from subscriptions s join tenants t on t.id = s.tenant_id
-where s.provider = 'invoice' and s.state in ('trialing', 'active') and s.period_end <= $1 and t.status not in ('deleting', 'deleted')
+where s.provider = 'invoice' and s.state in ('trialing', 'active') and s.period_end <= $1 and s.change_key is null
+	and t.status not in ('deleting', 'deleted')
 order by s.period_end limit $2`
 	listStranded = `select tenant_id from subscriptions where change_key is not null and changed_at < $1 order by changed_at limit $2`
 	listTurning  = `
@@ -83,8 +84,9 @@ func (s *Store) Renew(ctx context.Context, id tenant.ID, now time.Time) (more bo
 	return more, err
 }
 
+// due reports whether a period is to be billed. What was asked for and not yet made comes first: it may be that there is none.
 func due(s controlplane.Subscription, status tenant.Status, now time.Time) bool {
-	return s.Provider == ours && (s.State == billing.Active || s.State == billing.Trialing) && !s.End.After(now) &&
+	return s.Provider == ours && s.Change == nil && (s.State == billing.Active || s.State == billing.Trialing) && !s.End.After(now) &&
 		status != tenant.Deleting && status != tenant.Deleted
 }
 
@@ -146,7 +148,7 @@ func (s *Store) turn(ctx context.Context, tx pgx.Tx, sub controlplane.Subscripti
 	if err != nil {
 		return next, err
 	}
-	if !fits {
+	if !fits && sub.Now.Shrinks(next) {
 		if err := s.book(ctx, tx, sub, sub.Now, sub.Cancelled); err != nil {
 			return next, err
 		}

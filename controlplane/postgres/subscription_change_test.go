@@ -485,3 +485,38 @@ func TestPlansThatAreBarred(t *testing.T) {
 		}
 	}
 }
+
+// A change that was recorded and not yet made comes before the renewal: what it booked begins, and a cancellation ends.
+func TestRenewalWaitsForAChange(t *testing.T) {
+	t.Parallel()
+	w := newTill(t, day(2027, 4, 1))
+	id := w.buy("anna", "basic", nil)
+	w.goTo(day(2027, 5, 1).Add(-10 * time.Second))
+	now := controlplane.Choice{Plan: "basic"}
+	// Its process dies right after.
+	w.must(w.store.BeginChange(w.ctx, id, controlplane.Change{
+		Key: "5f0f6f0e-1111-4222-8333-444444444444", Asked: w.now(), Before: now, Choice: now, Later: true, Cancel: true, At: w.now(), Actor: w.anna,
+	}))
+	w.goTo(day(2027, 5, 1).Add(time.Second))
+	w.bill()
+	w.goTo(day(2027, 5, 1).Add(2 * time.Minute))
+	w.bill()
+	if s := w.sub(id); s.State != billing.Ended {
+		t.Errorf("cancelled in time, but %s until %s", s.State, s.End)
+	}
+	w.wantBills(id, "2027-04-01 2027-05-01 476 paid")
+}
+
+// What is used and does not fit keeps nobody from what is no smaller: here another period of the same.
+func TestABookingThatShrinksNothingBegins(t *testing.T) {
+	t.Parallel()
+	w := newTill(t, day(2027, 4, 1))
+	id := w.buy("anna", "basic", nil)
+	w.must(w.store.RecordUsage(w.ctx, id, time.Now(), tenant.Usage{MediaBytes: 21e9})) // copies that came in by restoring, say
+	w.confirm(id, controlplane.Choice{Plan: "basic-year"})
+	w.goTo(day(2027, 5, 1))
+	w.bill()
+	if s := w.sub(id); s.Now.Plan.ID != "basic-year" {
+		t.Errorf("still %s", s.Now.Plan.ID)
+	}
+}
