@@ -31,16 +31,16 @@ func scanPlan(row pgx.CollectableRow) (tenant.Plan, error) {
 }
 
 // Of each slug the newest version that has begun is the one that is sold, if it is; and beside it the newest of an account's
-// own, which nobody else sees.
-const soldPlans = ` from plans p where p.visible and (p.account_id is null or p.account_id::text = $1) and p.valid_from <= now()
-	and (p.valid_until is null or p.valid_until > now()) and p.version = (
-		select max(n.version) from plans n where n.slug = p.slug and n.account_id is not distinct from p.account_id and n.valid_from <= now()) `
+// own, which nobody else sees. Since when and until when is by the clock of money, as it is in the console.
+const soldPlans = ` from plans p where p.visible and (p.account_id is null or p.account_id::text = $1) and p.valid_from <= $2
+	and (p.valid_until is null or p.valid_until > $2) and p.version = (
+		select max(n.version) from plans n where n.slug = p.slug and n.account_id is not distinct from p.account_id and n.valid_from <= $2) `
 
 const listPlans = `select ` + planColumns + soldPlans + ` order by p.account_id nulls last, p.position, p.slug`
 
 // ListPlans gives the visible plans in the order of the price list, those of an account's own first. "" is no account.
 func (s *Store) ListPlans(ctx context.Context, account string) ([]tenant.Plan, error) {
-	rows, err := s.pool.Query(ctx, listPlans, account)
+	rows, err := s.pool.Query(ctx, listPlans, account, s.config.Now())
 	if err != nil {
 		return nil, fmt.Errorf("list plans: %w", translate(err))
 	}
@@ -49,12 +49,12 @@ func (s *Store) ListPlans(ctx context.Context, account string) ([]tenant.Plan, e
 
 // A slug alone is the version that is sold to everybody now, so that an old link or an order begun before a change still
 // leads to a plan; it is also the id of the first version, which may not be sold any more.
-const findPlan = `select ` + planColumns + soldPlans + ` and (p.id = $2 or p.slug = $2 and p.account_id is null) order by p.id = $2 desc limit 1`
+const findPlan = `select ` + planColumns + soldPlans + ` and (p.id = $3 or p.slug = $3 and p.account_id is null) order by p.id = $3 desc limit 1`
 
 // FindPlan finds a plan that an account ("" for nobody's) can buy, by the id of the version that is sold or by its slug; any
 // other is the Fault plan.unknown.
 func (s *Store) FindPlan(ctx context.Context, account string, id tenant.PlanID) (tenant.Plan, error) {
-	rows, err := s.pool.Query(ctx, findPlan, account, id)
+	rows, err := s.pool.Query(ctx, findPlan, account, s.config.Now(), id)
 	if err != nil {
 		return tenant.Plan{}, fmt.Errorf("find plan %s: %w", id, translate(err))
 	}
@@ -105,7 +105,7 @@ insert into plans (id, slug, version, name, name_de, description_en, description
 	storage_bytes, upload_bytes, federation, federation_mode, memory_bytes, cpu_millis, pids, database_connections, engines, backups, trial_days,
 	position, visible, valid_from, valid_until, account_id, created_by)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
-	greatest(now(), $27), $28, nullif($29, '')::uuid, $30)`
+	greatest($31::timestamptz, $27), $28, nullif($29, '')::uuid, $30)`
 )
 
 func (s *Store) insertPlan(ctx context.Context, tx pgx.Tx, actor controlplane.Actor, d controlplane.PlanDraft) error {
@@ -122,7 +122,7 @@ func (s *Store) insertPlan(ctx context.Context, tx pgx.Tx, actor controlplane.Ac
 	_, err := tx.Exec(ctx, insertPlan, p.ID, p.Slug, p.Version, p.Name.EN, p.Name.DE, p.Description.EN, p.Description.DE, p.Price.Cents, p.Price.Currency,
 		p.VATRate, p.ShowGross, p.Period, p.Quota.Seats, p.Quota.StorageBytes, p.Quota.UploadBytes, p.Quota.Federation != tenant.FederationOff,
 		p.Quota.Federation, p.Limits.MemoryBytes, p.Limits.CPUMillis, p.Limits.PIDs, p.Limits.DatabaseConnections, p.Engines, p.Backups, p.TrialDays,
-		p.Position, p.Visible, p.ValidFrom, p.ValidUntil, p.Account, actor.Email)
+		p.Position, p.Visible, p.ValidFrom, p.ValidUntil, p.Account, actor.Email, s.config.Now())
 	if err != nil {
 		return fmt.Errorf("insert plan %s: %w", p.ID, err)
 	}

@@ -392,3 +392,41 @@ func TestOnlyOperatorsSell(t *testing.T) {
 		}
 	}
 }
+
+// The clock of money says what is sold: in the console and to customers.
+func TestOneClockSaysWhatIsSold(t *testing.T) {
+	t.Parallel()
+	w := newTill(t, day(2028, 1, 31))
+	plans := controlplane.NewPlans(controlplane.PlansConfig{Store: w.store, Now: w.now})
+	sold := func() (price int64, state controlplane.SaleState) {
+		w.Helper()
+		quote, err := w.sales.Quote(w.ctx, w.anna.Account, "basic")
+		w.must(err)
+		line, err := plans.Find(w.ctx, olga, "basic")
+		w.must(err)
+		return quote.Net.Cents, line.Newest().State
+	}
+	line, err := plans.Find(w.ctx, olga, "basic")
+	w.must(err)
+	next := line.Newest().Plan
+	next.Price.Cents, next.ValidFrom = 500, day(2028, 2, 10)
+	_, err = plans.Change(w.ctx, olga, 1, next)
+	w.must(err)
+	if price, state := sold(); price != 400 || state != controlplane.Upcoming {
+		t.Errorf("before its day: %d, %s", price, state)
+	}
+	w.goTo(day(2028, 2, 11))
+	if price, state := sold(); price != 500 || state != controlplane.OnSale {
+		t.Errorf("on its day: %d, %s", price, state)
+	}
+	// A change at once is in the price list at once.
+	line, err = plans.Find(w.ctx, olga, "basic")
+	w.must(err)
+	next = line.Newest().Plan
+	next.Price.Cents, next.ValidFrom = 600, time.Time{}
+	_, err = plans.Change(w.ctx, olga, 2, next)
+	w.must(err)
+	if price, state := sold(); price != 600 || state != controlplane.OnSale {
+		t.Errorf("at once: %d, %s", price, state)
+	}
+}
