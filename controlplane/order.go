@@ -87,6 +87,7 @@ type OrderRequest struct {
 	WholeDomain bool              // the own domain itself points to Hafen; otherwise matrix.<domain> does
 	FirstAdmin  string
 	Language    string
+	Agreed      *int64 // cents that were shown to be owed at once; nil when nobody was shown anything
 }
 
 // OrderNames is what a request's name comes to.
@@ -242,7 +243,8 @@ func (o *Orders) names(r OrderRequest) (OrderNames, error) {
 }
 
 // Order orders a server: after it returns, the server waits for payment, for its domain, or is being provisioned. The same order again
-// is the one before, as long as that has not served yet: whoever got no answer sends the form once more.
+// is the one before, as long as that has not served yet: whoever got no answer sends the form once more. Faults: those of Price and
+// CheckName, quote.changed when it costs other than was agreed to, and those of CreateOrder.
 func (o *Orders) Order(ctx context.Context, actor Actor, r OrderRequest) (tenant.ID, billing.Terms, error) {
 	quote, err := o.Price(ctx, actor.Account, r)
 	if err != nil {
@@ -272,6 +274,9 @@ func (o *Orders) Order(ctx context.Context, actor Actor, r OrderRequest) (tenant
 	}
 	if id, terms, err := o.ordered(ctx, order); id != "" || err != nil {
 		return id, terms, err
+	}
+	if r.Agreed != nil && *r.Agreed != quote.Owed.Gross.Cents {
+		return "", billing.Terms{}, &tenant.Fault{Kind: tenant.Conflict, Code: "quote.changed"}
 	}
 	if _, err := o.CheckName(ctx, r); err != nil {
 		return "", billing.Terms{}, err

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"hafen/controlplane"
@@ -169,7 +170,15 @@ func (s *Server) order(r *request) error {
 	if err := in.accepted(); err != nil {
 		return s.confirmPage(r, in, err)
 	}
-	id, terms, err := s.Orders.Order(r.ctx(), r.actor(), r.orderRequest(in.values))
+	request := r.orderRequest(in.values)
+	if shown := in.get("today"); shown != "" {
+		cents, err := strconv.ParseInt(shown, 10, 64)
+		if err != nil {
+			cents = -1 // what nothing costs
+		}
+		request.Agreed = &cents
+	}
+	id, terms, err := s.Orders.Order(r.ctx(), r.actor(), request)
 	if tenant.FaultOf(err).Code == "plan.unknown" {
 		return r.redirect("/order")
 	}

@@ -199,3 +199,20 @@ func TestDomainsAreClaimedWhenDue(t *testing.T) {
 		t.Fatalf("a requested check is not due: %v %v", claims, err)
 	}
 }
+
+// What is taken at once is what was shown: a trial that went to another server meanwhile is not a bill that nobody has seen.
+func TestAnOrderCostsWhatWasAgreedTo(t *testing.T) {
+	t.Parallel()
+	w := newTill(t, day(2027, 4, 1))
+	free := int64(0)
+	request := controlplane.OrderRequest{Plan: "try", Name: "eins", FirstAdmin: "anna", Language: "de", Agreed: &free}
+	_, _, err := w.sales.Order(w.ctx, w.anna, request)
+	w.must(err)
+	request.Name = "zwei"
+	_, _, err = w.sales.Order(w.ctx, w.anna, request)
+	w.wantFault(err, "quote.changed")
+	price := int64(595)
+	request.Agreed = &price
+	_, _, err = w.sales.Order(w.ctx, w.anna, request)
+	w.must(err)
+}
