@@ -1,6 +1,6 @@
 // Command bench measures what Hafen promises, on a real installation of its own beside whatever else runs on this machine:
 // the time from an order to the first login, the memory and processor time of an idle Hafen, and the time of a second start; and
-// apart from it what the quota gate costs an upload, and metering a fleet.
+// apart from it what the quota gate costs an upload, and metering a fleet, and how soon an upgrade that was paid is in effect.
 //
 // The installation is the one the tests use (internal/hafentest), and is removed afterwards. Times of an order are
 // measured where a person would: in the answers their browser and their Matrix client get. Beside each order stands its
@@ -26,10 +26,10 @@ import (
 
 // extent is how much is measured.
 type extent struct {
-	orders, domains, tenants, restarts, changes, members, uploads, metered int
-	idle                                                                   time.Duration
-	neighbour                                                              bool
-	engine                                                                 string
+	orders, domains, tenants, restarts, changes, upgrades, members, uploads, metered int
+	idle                                                                             time.Duration
+	neighbour                                                                        bool
+	engine                                                                           string
 }
 
 func main() {
@@ -39,6 +39,7 @@ func main() {
 	flag.IntVar(&e.domains, "domains", 10, "orders of an own domain")
 	flag.IntVar(&e.tenants, "tenants", 50, "tenants that are active while Hafen is idle")
 	flag.IntVar(&e.changes, "changes", 5, "changes of settings of each engine that need a restart")
+	flag.IntVar(&e.upgrades, "upgrades", 10, "upgrades of a plan, paid through Stripe")
 	flag.IntVar(&e.members, "members", 10_000, "members of the server whose list is read")
 	flag.IntVar(&e.uploads, "uploads", 200, "uploads of 1 MB through the edge; ten times as many of 1 KB, a tenth of 50 MB")
 	flag.IntVar(&e.metered, "metered", 10_000, "tenants of the metering pass")
@@ -63,7 +64,7 @@ func bench(ctx context.Context, e extent, out string) error {
 	if err := try(ctx, func(b *bed) { program = hafentest.Program(b) }); err != nil {
 		return err
 	}
-	for _, part := range []func(*bed, extent, *report){measureGate, measureMetering, measureUnderBase, measureOwnDomain} {
+	for _, part := range []func(*bed, extent, *report){measureGate, measureMetering, measureUpgrade, measureUnderBase, measureOwnDomain} {
 		err := try(ctx, func(b *bed) { part(b, e, r) })
 		if out != "" { // what is measured is kept, whatever comes after
 			err = errors.Join(err, r.write(out))
