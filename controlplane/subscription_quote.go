@@ -19,7 +19,7 @@ type ChangeQuote struct {
 	Later    bool            // from the next period on
 	From     time.Time       // when it takes effect
 	Bill     billing.Bill    // what it costs today; without lines when nothing
-	NextBill billing.Bill    // of the next whole period
+	NextBill billing.Bill    // of the next whole period; without lines when there is none
 	Renews   time.Time       // when that is billed
 	Excess   []tenant.Excess // what must shrink before
 	Bar      *tenant.Fault   // why it can not be had at all; then nothing is reckoned
@@ -84,7 +84,7 @@ func (s *Subscriptions) Portal(ctx context.Context, actor Actor, id tenant.ID, r
 }
 
 // Quote says what a change would cost if it were made at a moment. Faults: plan.unknown, plan.same, plan.engine, plan.currency,
-// addon.*, subscription.not_running.
+// plan.cancelled, addon.*, subscription.not_running.
 func (s *Subscriptions) Quote(ctx context.Context, actor Actor, id tenant.ID, c Choice, at time.Time) (ChangeQuote, error) {
 	server, subscription, err := s.find(ctx, actor, id)
 	if err != nil {
@@ -121,6 +121,8 @@ func barred(server Server, subscription Subscription, next Offer) *tenant.Fault 
 	}
 	now := subscription.Now.Plan
 	switch {
+	case subscription.Cancelled && subscription.waits(next):
+		return fault("plan.cancelled")
 	case next.Plan.ID == now.ID:
 		return nil
 	case !slices.Contains(next.Plan.Engines, server.Engine):
@@ -136,6 +138,9 @@ func (s *Subscriptions) reckon(ctx context.Context, server Server, subscription 
 	q := ChangeQuote{
 		Next: next, At: at, From: at, Later: subscription.waits(next), Excess: server.Usage.Exceeds(next.Quota()),
 		Bill: billing.Sum(next.Plan.Price.Currency, nil), NextBill: subscription.nextBill(next), Renews: subscription.End,
+	}
+	if subscription.Cancelled {
+		q.NextBill = q.Bill
 	}
 	if q.Later {
 		q.From = subscription.End

@@ -126,7 +126,7 @@ type PlanConfirm struct {
 	From          time.Time
 	Lines         []BillLine
 	Today         Price
-	NextBill      NextBill
+	NextBill      *NextBill // nil when the plan is cancelled and ends
 	Trial         bool
 	Invoiced      bool   // the bill comes by mail
 	Unbooks       bool   // what was booked is given up

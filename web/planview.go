@@ -91,7 +91,7 @@ func (s *Server) planConfirmView(r *request, v controlplane.PlanView, q controlp
 	language, sub := r.locale.Code(), v.Subscription
 	vm := templates.PlanConfirm{
 		Server: s.serverView(r, v.Server), Before: offerView(language, sub.Now), After: offerView(language, q.Next), Later: q.Later, From: q.From,
-		Today: billView(q.Bill), NextBill: templates.NextBill{At: q.Renews, Price: billView(q.NextBill)}, Trial: sub.State == billing.Trialing,
+		Today: billView(q.Bill), Trial: sub.State == billing.Trialing,
 		At: q.At.Format(time.RFC3339), Gross: strconv.FormatInt(q.Bill.Gross.Cents, 10), Fields: choiceFields(q.Next.Choice()), Form: form,
 		Unbooks: sub.Next != nil, Invoiced: sub.Provider == billing.Invoices{}.Name(),
 	}
@@ -100,6 +100,9 @@ func (s *Server) planConfirmView(r *request, v controlplane.PlanView, q controlp
 		vm.Federation = "loses"
 	case now == tenant.FederationOff && !sub.Now.Plan.Quota.Federation.Allows(q.Next.Plan.Quota.Federation):
 		vm.Federation = "gains"
+	}
+	if len(q.NextBill.Lines) > 0 {
+		vm.NextBill = &templates.NextBill{At: q.Renews, Price: billView(q.NextBill)}
 	}
 	vm.Lines = billLines(q.Bill)
 	if sub.Now.Shrinks(q.Next) {

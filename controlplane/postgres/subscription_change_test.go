@@ -77,6 +77,24 @@ func TestAnUpgradeNeedsNoRestart(t *testing.T) {
 	}
 }
 
+// What ends with the period has no next one that could be booked, and no bill for it.
+func TestACancelledPlanBooksNothing(t *testing.T) {
+	t.Parallel()
+	w := newTill(t, day(2027, 4, 1))
+	id := w.buy("anna", "advanced", map[tenant.AddonID]int{"seats-5": 1})
+	w.must(w.subs.Cancel(w.ctx, w.anna, id))
+	for _, smaller := range []controlplane.Choice{{Plan: "basic"}, {Plan: "advanced"}} {
+		_, err := w.subs.Quote(w.ctx, w.anna, id, smaller, w.now())
+		w.wantFault(err, "plan.cancelled")
+	}
+	quote, _ := w.confirm(id, controlplane.Choice{Plan: "all-in"})
+	if len(quote.NextBill.Lines) != 0 {
+		t.Errorf("there is another bill: %+v", quote.NextBill)
+	}
+	w.must(w.subs.Resume(w.ctx, w.anna, id))
+	w.confirm(id, controlplane.Choice{Plan: "basic"})
+}
+
 // What is shown is what is billed, also where the buyer owes the tax.
 func TestQuotesAreTaxedAsTheirInvoices(t *testing.T) {
 	t.Parallel()

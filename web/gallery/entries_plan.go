@@ -89,7 +89,7 @@ func planConfirm() templates.PlanConfirm {
 			{Kind: "proration", Text: "All-in", Net: 794},
 			{Kind: "coupon", Text: "HAFEN-20", Net: -93, Back: true},
 		},
-		NextBill: templates.NextBill{At: s.Until, Price: price(1520)}, At: now.Format(time.RFC3339), Gross: "441",
+		NextBill: &templates.NextBill{At: s.Until, Price: price(1520)}, At: now.Format(time.RFC3339), Gross: "441",
 		Fields: []templates.HiddenField{{Name: "plan", Value: "all-in"}, {Name: "addon.seats-5", Value: "2"}},
 	}
 }
