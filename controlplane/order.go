@@ -279,6 +279,10 @@ func (o *Orders) Order(ctx context.Context, actor Actor, r OrderRequest) (tenant
 		return "", billing.Terms{}, &tenant.Fault{Kind: tenant.Conflict, Code: "quote.changed"}
 	}
 	if _, err := o.CheckName(ctx, r); err != nil {
+		// The name may be taken by the same order, which was made since the question above.
+		if id, terms, look := o.ordered(ctx, order); look == nil && id != "" {
+			return id, terms, nil
+		}
 		return "", billing.Terms{}, err
 	}
 	if names.Own {

@@ -566,6 +566,7 @@ func TestStripeChangeGivenUp(t *testing.T) {
 	gone, err := w.subs.GiveUp(w.ctx, w.anna, id)
 	w.must(err)
 	w.hear()
+	w.tell()
 	w.wantState(id, billing.Active, "advanced")
 	if !gone || w.sub(id).Change != nil || w.stripe.PayInvoice(bill) || w.taken() != before {
 		t.Errorf("gone %v, pending %+v, taken %d", gone, w.sub(id).Change, w.taken()-before)

@@ -40,6 +40,7 @@ func newTill(t *testing.T, at time.Time) *till {
 	w.subs = controlplane.NewSubscriptions(controlplane.SubscriptionsConfig{
 		Store: store, Now: w.now, Providers: map[string]billing.Provider{"invoice": billing.Invoices{}, "stripe": w.elsewhere},
 	})
+	w.exec(`update plans set valid_from = timestamptz '2020-01-01'`) // sold whenever a test plays
 	w.biller = &controlplane.Biller{Store: store, Subscriptions: w.subs, Now: w.now, Log: slog.New(slog.DiscardHandler)}
 	w.exec(`insert into plans (id, slug, version, name, price_cents, currency, vat_rate, seats, storage_bytes, upload_bytes, federation, memory_bytes, cpu_millis,
 			pids, database_connections, position, engines, period, federation_mode, trial_days, visible, valid_from)
