@@ -33,6 +33,7 @@ type Biller struct {
 	Subscriptions *Subscriptions
 	Every         time.Duration    // a minute when zero
 	Now           func() time.Time // time.Now when nil
+	Work          WorkLog          // nil keeps no record of failures
 	Log           *slog.Logger
 }
 
@@ -45,7 +46,7 @@ func (b *Biller) Run(ctx context.Context) error {
 	if every == 0 {
 		every = time.Minute
 	}
-	return repeat(ctx, every, b.Log, "billing", b.Once)
+	return repeat(ctx, every, b.Log, "billing", noted(b.Work, WorkBilling, b.Once))
 }
 
 // Once does what is due now. One subscription that fails does not keep the others from being billed.

@@ -27,6 +27,7 @@ type BillingCheck struct {
 	Tell     func(context.Context, tenant.ID) error // makes the provider's next period what our rows say
 	End      func(context.Context, tenant.ID) error // makes the provider stop
 	Now      func() time.Time                       // time.Now when nil
+	Work     WorkLog                                // nil keeps no record of failures
 	Log      *slog.Logger
 }
 
@@ -125,6 +126,11 @@ func (c *BillingCheck) Once(ctx context.Context) error {
 	if err != nil || !claimed {
 		return err
 	}
+	// What has nothing to do for the rest of a night does not work again for that.
+	return noted(c.Work, WorkBillingCheck, func(ctx context.Context) error { return c.check(ctx, night, now) })(ctx)
+}
+
+func (c *BillingCheck) check(ctx context.Context, night, now time.Time) error {
 	report := BillingReport{Provider: c.Provider, Night: night, Started: now}
 	failed := c.compare(ctx, &report, now)
 	if failed != nil {

@@ -21,6 +21,7 @@ type Dunner struct {
 	Store DunningStore
 	Every time.Duration    // a minute when zero
 	Now   func() time.Time // time.Now when nil
+	Work  WorkLog          // nil keeps no record of failures
 	Log   *slog.Logger
 }
 
@@ -38,7 +39,7 @@ func (d *Dunner) Run(ctx context.Context) error {
 	if every == 0 {
 		every = time.Minute
 	}
-	return repeat(ctx, every, d.Log, "dunning", d.Look)
+	return repeat(ctx, every, d.Log, "dunning", noted(d.Work, WorkDunning, d.Look))
 }
 
 // Look goes over all servers once.

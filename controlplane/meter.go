@@ -19,6 +19,7 @@ type Meter struct {
 	Every  time.Duration // how old a measurement may grow; 2 min when zero
 	// Purges reports whether an engine can remove copies of other servers' files. Without it none are removed.
 	Purges func(tenant.EngineName) bool
+	Work   WorkLog // nil keeps no record of failures
 	Log    *slog.Logger
 
 	mu      sync.Mutex
@@ -77,17 +78,17 @@ func (m *Meter) Run(ctx context.Context) error {
 	var searching sync.WaitGroup
 	defer searching.Wait()
 	searching.Go(func() { _ = repeat(ctx, orphansRound, m.Log, "search for orphans", m.search) })
-	return repeat(ctx, max(age/12, time.Second), m.Log, "metering", func(ctx context.Context) error { return m.Pass(ctx, age) })
+	return repeat(ctx, max(age/12, time.Second), m.Log, "metering", noted(m.Work, WorkMetering, func(ctx context.Context) error { return m.Pass(ctx, age) }))
 }
 
-// Pass measures whom it is time for.
+// Pass measures whom it is time for. It fails when some could not be measured, and measures the others all the same.
 func (m *Meter) Pass(ctx context.Context, age time.Duration) error {
 	specs, err := m.Store.ListUnmeasured(ctx, age, mostMeasured)
 	if err != nil {
 		return fmt.Errorf("list unmeasured tenants: %w", err)
 	}
-	measured := make(chan Measurement, measuredTogether)
-	go m.measure(ctx, specs, measured)
+	measured, unread := make(chan Measurement, measuredTogether), &unmeasured{}
+	go m.measure(ctx, specs, measured, unread)
 	var (
 		some   []Measurement
 		failed error
@@ -104,11 +105,36 @@ func (m *Meter) Pass(ctx context.Context, age time.Duration) error {
 		}
 	}
 	record()
-	return failed
+	return errors.Join(failed, unread.err())
+}
+
+// unmeasured counts the tenants that could not be measured in a pass. Its zero value is empty.
+type unmeasured struct {
+	mu    sync.Mutex
+	count int
+	first error
+}
+
+func (u *unmeasured) add(id tenant.ID, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.count++; u.first == nil {
+		u.first = fmt.Errorf("measure %s: %w", id, err)
+	}
+}
+
+// err says how many there are and why the first is one; of thousands, nobody reads more.
+func (u *unmeasured) err() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.count < 2 {
+		return u.first
+	}
+	return fmt.Errorf("%d tenants were not measured, the first: %w", u.count, u.first)
 }
 
 // measure reads tenants, some at a time, and closes the channel.
-func (m *Meter) measure(ctx context.Context, specs []tenant.Spec, measured chan<- Measurement) {
+func (m *Meter) measure(ctx context.Context, specs []tenant.Spec, measured chan<- Measurement, unread *unmeasured) {
 	defer close(measured)
 	var wait sync.WaitGroup
 	defer wait.Wait()
@@ -122,7 +148,7 @@ func (m *Meter) measure(ctx context.Context, specs []tenant.Spec, measured chan<
 					measured <- one
 					m.trim(ctx, spec, one.Usage)
 				} else if ctx.Err() == nil {
-					m.Log.WarnContext(ctx, "tenant not measured, next round tries again", "tenant", spec.ID, "error", err)
+					unread.add(spec.ID, err)
 				}
 			}
 		})

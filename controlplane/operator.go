@@ -27,6 +27,8 @@ type OperatorStore interface {
 	CancelOrder(ctx context.Context, actor Actor, id string) error
 	ListAudit(ctx context.Context, f AuditFilter) ([]AuditEntry, error)
 	LastBillingCheck(ctx context.Context) (BillingReport, bool, error)
+	// ListFailing lists work that runs by the clock and fails at present, the longest first.
+	ListFailing(ctx context.Context) ([]FailingWork, error)
 	Transition(ctx context.Context, t Transition) error
 	// Wake reconciles a tenant now, whatever its backoff says.
 	Wake(ctx context.Context, actor Actor, id tenant.ID) error

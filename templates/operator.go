@@ -30,6 +30,15 @@ type OperatorServers struct {
 	Query  string
 	Counts map[string]int // servers by status, for the filter
 	Pager  Pager
+	// Failing is what runs by the clock and fails at present.
+	Failing []FailingWork
+}
+
+// FailingWork is work in the background that fails: `work.<code>`, `work.text.<code>`.
+type FailingWork struct {
+	Code  string
+	Since time.Time
+	Error string // for those who look after the machine, in English
 }
 
 // StepRun is one run of a step in the history.

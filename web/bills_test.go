@@ -9,6 +9,7 @@ import (
 
 	"hafen/controlplane"
 	"hafen/controlplane/billing"
+	"hafen/templates/i18n"
 	"hafen/tenant"
 )
 
@@ -306,5 +307,30 @@ func TestDisputedBill(t *testing.T) {
 	says(operator, "/operator/invoices/"+bill, "The money is gone", `action="/operator/invoices/`+bill+`/paid"`)
 	if strings.Contains(operator.get("/operator/orders").body, "dispute is open") {
 		t.Error("a decided one is still open")
+	}
+}
+
+// What fails in the background is on the operators' first page, in words, and goes when it works again.
+func TestOperatorsAreToldWhatFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.as(w.account("op@hafen.test", anAdmin))
+	w.must(w.store.NoteFailure(w.Context(), controlplane.WorkDunning, `dun t7k2m9: <no answer>`))
+	page := b.get("/operator").want(http.StatusOK)
+	for _, want := range []string{"Dunning", "Reminders and restrictions do not happen", "dun t7k2m9: &lt;no answer&gt;", time.Now().In(tenant.Zone).Format("2 Jan 2006")} {
+		if !strings.Contains(page.body, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	w.must(w.store.ClearFailure(w.Context(), controlplane.WorkDunning))
+	if page := b.get("/operator").want(http.StatusOK); page.doc().Find("#failing-title").Length() != 0 {
+		t.Error("it still says that something fails")
+	}
+	for _, name := range []string{controlplane.WorkBilling, controlplane.WorkBillingCheck, controlplane.WorkDunning, controlplane.WorkMetering} {
+		for _, language := range i18n.Languages {
+			if l := i18n.For(language); !l.Has("work."+name) || !l.Has("work.text."+name) {
+				t.Errorf("no words for %s in %s", name, language)
+			}
+		}
 	}
 }

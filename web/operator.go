@@ -25,6 +25,13 @@ func (s *Server) showFleet(r *request) error {
 			"state": {string(filter.Status)}, "q": {filter.Search},
 		}),
 	}
+	failing, err := s.Operators.Failing(r.ctx(), r.actor())
+	if err != nil {
+		return err
+	}
+	for _, w := range failing {
+		vm.Failing = append(vm.Failing, templates.FailingWork{Code: w.Name, Since: w.Since, Error: w.Error})
+	}
 	for status, count := range found.ByState {
 		vm.Counts[string(status)] = count
 	}

@@ -143,6 +143,6 @@ func (m money) check(store *postgres.Store, log *slog.Logger) func(context.Conte
 	}
 	return (&controlplane.BillingCheck{
 		Store: store, Outside: m.stripe, Provider: m.stripe.Name(), Refresh: m.subscriptions.Refresh,
-		Tell: m.subscriptions.Tell, End: m.subscriptions.End, Log: log,
+		Tell: m.subscriptions.Tell, End: m.subscriptions.End, Work: store, Log: log,
 	}).Run
 }

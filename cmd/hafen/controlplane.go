@@ -129,7 +129,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 	})
 	texts := web.MailTexts{PublicURL: s.publicURL(), Payee: w.payee()}
 	meter := &controlplane.Meter{
-		Store: store, Reader: prov, Every: c.Meter, Log: log,
+		Store: store, Reader: prov, Every: c.Meter, Work: store, Log: log,
 		Purges: func(engine tenant.EngineName) bool { return prov.Supports(engine, homeserver.PurgeRemoteMedia) },
 	}
 	workers := river.NewWorkers()
@@ -180,7 +180,7 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 			dunner(s, store, log),
 			(&controlplane.CertificateKeeper{Host: base, Store: store.Certificates(), Issuer: issuer, Log: log}).Run,
 			(&controlplane.Cleaner{Store: store, Log: log}).Run,
-			(&controlplane.Biller{Store: store, Subscriptions: sales, Log: log}).Run,
+			(&controlplane.Biller{Store: store, Subscriptions: sales, Work: store, Log: log}).Run,
 			money.check(store, log),
 			(&networkKeeper{prov, log}).run,
 			func(ctx context.Context) error { return prov.SortBackends(ctx, log) },
@@ -195,7 +195,7 @@ func dunner(s settings, store *postgres.Store, log *slog.Logger) func(context.Co
 	if !s.Production {
 		return func(context.Context) error { return nil }
 	}
-	return (&controlplane.Dunner{Store: store, Log: log}).Run
+	return (&controlplane.Dunner{Store: store, Work: store, Log: log}).Run
 }
 
 // owner names this process in leases: the next one on this machine takes its work up at once.

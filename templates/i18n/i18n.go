@@ -74,6 +74,8 @@ var Families = map[string]string{
 	"billing.field":         "billing.field.other",
 	"billing.help":          "billing.help.other",
 	"dunning.stage":         "dunning.stage.other",
+	"work":                  "work.other",
+	"work.text":             "work.text.other",
 	"country":               "country.other",
 
 	// What changed in the way into an account, in mails to its owner.

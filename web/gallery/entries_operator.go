@@ -10,6 +10,11 @@ func operatorEntries() []Entry {
 	o := templates.Operator
 	fleet := templates.OperatorServers{Rows: fleetRows(), Counts: map[string]int{"active": 182, "asleep": 31, "suspended": 3, "provisioning": 1, "awaiting_domain": 4}}
 	fleet.Pager = templates.Pager{Page: 2, Pages: 5, Total: 221, Prev: "/operator", Next: "/operator?page=3"}
+	ailing := fleet
+	ailing.Failing = []templates.FailingWork{
+		{Code: "dunning", Since: now.Add(-26 * time.Hour), Error: "dun t7k2m9: move a server in dunning: connection refused"},
+		{Code: "metering", Since: now.Add(-40 * time.Minute), Error: "214 tenants were not measured, the first: measure t7k2m9: open /var/lib/hafen/tenants/t7k2m9/media: input/output error"},
+	}
 	filtered := templates.OperatorServers{State: "suspended", Query: "werft", Counts: fleet.Counts}
 	failing := operatorServer(templates.StatusActive)
 	failing.Server.Failure, failing.Server.Stuck = "disk_full", true
@@ -23,6 +28,7 @@ func operatorEntries() []Entry {
 	return []Entry{
 		page(o, "operator-servers", of(templates.OperatorServersPage, fleet)),
 		page(o, "operator-servers-none", of(templates.OperatorServersPage, filtered)),
+		page(o, "operator-servers-ailing", of(templates.OperatorServersPage, ailing)),
 		page(o, "operator-server", of(templates.OperatorServerPage, operatorServer(templates.StatusActive))),
 		page(o, "operator-server-failing", of(templates.OperatorServerPage, failing)),
 		page(o, "operator-server-suspended", of(templates.OperatorServerPage, suspended)),
