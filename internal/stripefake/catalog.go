@@ -175,9 +175,12 @@ func (s *Server) createCustomer(c *call) (object, *Error) {
 	if failed := c.form.only(append(customerParams, "tax_id_data")...); failed != nil {
 		return nil, failed
 	}
+	if failed := checkExempt(c.form); failed != nil {
+		return nil, failed
+	}
 	customer := s.add("customer", s.newID("cus"), object{
 		"balance": int64(0), "currency": nil, "delinquent": false, "invoice_settings": object{"default_payment_method": nil},
-		"metadata": object{}, "_card": string(NoCard), "email": nil, "name": nil, "address": nil,
+		"metadata": object{}, "_card": string(NoCard), "email": nil, "name": nil, "address": nil, "tax_exempt": "none",
 	})
 	s.setCustomer(customer, c.form)
 	for _, id := range c.form.list("tax_id_data") {
@@ -198,9 +201,19 @@ func (s *Server) updateCustomer(c *call) (object, *Error) {
 	if failed := c.form.only(customerParams...); failed != nil {
 		return nil, failed
 	}
+	if failed := checkExempt(c.form); failed != nil {
+		return nil, failed
+	}
 	s.setCustomer(customer, c.form)
 	s.tell("customer.updated", customer)
 	return customer, nil
+}
+
+func checkExempt(f form) *Error {
+	if f.has("tax_exempt") && !slices.Contains([]string{"none", "exempt", "reverse"}, f.text("tax_exempt")) {
+		return invalid("tax_exempt", "Invalid tax_exempt: must be one of none, exempt, or reverse")
+	}
+	return nil
 }
 
 func (s *Server) setCustomer(customer object, f form) {

@@ -71,12 +71,28 @@ func (s *Server) createSession(c *call) (object, *Error) {
 		}
 	}
 	id := s.newID("cs_test")
-	return s.add("checkout.session", id, object{
+	session := s.add("checkout.session", id, object{
 		"url": s.URL + "/c/" + id, "status": "open", "payment_status": "unpaid", "mode": "subscription", "customer": c.form.text("customer"),
 		"subscription": nil, "client_reference_id": c.form.text("client_reference_id"), "metadata": c.form.merge(nil), "currency": currency,
 		"expires_at": s.now.Add(24 * time.Hour).Unix(), "success_url": c.form.text("success_url"), "cancel_url": c.form.text("cancel_url"),
 		"_form": c.form,
-	}), nil
+	})
+	bill := s.firstBill(session)
+	session["amount_subtotal"], session["amount_total"] = bill.num("subtotal"), bill.num("total")
+	session["total_details"] = object{"amount_discount": bill.num("subtotal") - bill.num("total_excluding_tax"), "amount_tax": bill.num("tax")}
+	return session, nil
+}
+
+// firstBill is what a session's subscription would be billed first. Nothing of it is kept.
+func (s *Server) firstBill(session object) object {
+	last, kept := s.last, len(s.ids)
+	asked, _ := session["_form"].(form)
+	subscription := s.subscribe(session, asked)
+	lines := s.periodLines(subscription, subscription.num("current_period_start"), subscription.num("current_period_end"))
+	bill := s.reckon(subscription, lines, "subscription_create")
+	delete(s.objects, subscription.str("id"))
+	s.last, s.ids = last, s.ids[:kept]
+	return bill
 }
 
 func (s *Server) listSessions(c *call) (object, *Error) {

@@ -147,28 +147,44 @@ func (s *Server) reckon(subscription object, lines []any, reason string) object 
 		}
 		discounts = append(discounts, object{"amount": off, "discount": subscription.obj("discount").str("id")})
 	}
-	tax, taxes := taxOf(lines, off, discountable)
-	total := subtotal - off + tax
-	// What a customer has too much goes towards the next bill.
-	before := customer.num("balance")
-	due := max(total+before, 0)
-	after := total + before - due
-	return object{
+	invoice := object{
 		"customer": subscription.str("customer"), "customer_email": customer["email"], "subscription": subscription.str("id"), "status": "draft",
 		"currency": subscription.str("currency"), "billing_reason": reason, "collection_method": "charge_automatically",
 		"lines": listOf("/v1/invoices/lines", lines), "subtotal": subtotal, "subtotal_excluding_tax": subtotal, "total_excluding_tax": subtotal - off,
-		"tax": tax, "total": total, "amount_due": due, "amount_paid": int64(0), "amount_remaining": due, "starting_balance": before,
-		"ending_balance": after, "total_discount_amounts": discounts, "total_tax_amounts": taxes, "discount": subscription["discount"],
+		"amount_paid": int64(0), "total_discount_amounts": discounts, "discount": subscription["discount"], "_discountable": discountable,
 		"attempt_count": int64(0), "attempted": false, "paid": false, "auto_advance": true, "number": nil, "hosted_invoice_url": nil,
 		"invoice_pdf": nil, "charge": nil, "payment_intent": nil, "due_date": nil, "next_payment_attempt": nil, "metadata": object{},
 		"period_start": subscription.num("current_period_start"), "period_end": subscription.num("current_period_end"),
 		"subscription_details": object{"metadata": clone(subscription.obj("metadata"))},
 		"status_transitions":   object{"finalized_at": nil, "paid_at": nil, "voided_at": nil, "marked_uncollectible_at": nil},
 	}
+	s.tax(invoice)
+	return invoice
 }
 
-// taxOf is each rate's tax on its lines, less their part of a discount, rounded once; and each line's part of that.
-func taxOf(lines []any, off, discountable int64) (int64, []any) {
+// tax adds to a draft what its customer owes of tax as they are now, and what is to be paid then.
+func (s *Server) tax(invoice object) {
+	customer := s.objects[invoice.str("customer")]
+	net := invoice.num("total_excluding_tax")
+	tax, taxes := taxOf(invoice.rows("lines"), invoice.num("subtotal")-net, invoice.num("_discountable"), customer.str("tax_exempt"))
+	invoice["customer_tax_exempt"], invoice["tax"], invoice["total_tax_amounts"], invoice["total"] = customer["tax_exempt"], tax, taxes, net+tax
+	// What a customer has too much goes towards the next bill.
+	before := customer.num("balance")
+	due := max(net+tax+before, 0)
+	invoice["starting_balance"], invoice["amount_due"], invoice["amount_remaining"], invoice["ending_balance"] = before, due, due, net+tax+before-due
+}
+
+// taxOf is each rate's tax on its lines, less their part of a discount, rounded once; and each line's part of that. Of a customer who
+// is exempt, or owes it themselves, the rates are named and nothing is taken.
+func taxOf(lines []any, off, discountable int64, exempt string) (int64, []any) {
+	if reason := map[string]string{"exempt": "customer_exempt", "reverse": "reverse_charge"}[exempt]; reason != "" {
+		_, taxes := taxOf(lines, off, discountable, "none")
+		for _, row := range lines {
+			untax(row.(object).strs("tax_amounts"), reason)
+		}
+		untax(taxes, reason)
+		return 0, taxes
+	}
 	type sum struct {
 		rate object
 		net  int64
@@ -225,11 +241,22 @@ func taxOf(lines []any, off, discountable int64) (int64, []any) {
 	return total, taxes
 }
 
+// untax makes parts of a tax nothing.
+func untax(parts []any, reason string) {
+	for _, row := range parts {
+		part := row.(object)
+		part["amount"], part["taxable_amount"], part["taxability_reason"] = int64(0), int64(0), reason
+	}
+}
+
 // finalize gives a draft its number: from here on only its status changes.
 func (s *Server) finalize(invoice object) {
 	s.invoices++
 	id := invoice.str("id")
 	customer := s.objects[invoice.str("customer")]
+	if invoice.str("customer_tax_exempt") != customer.str("tax_exempt") {
+		s.tax(invoice) // a draft follows its customer
+	}
 	customer["balance"] = invoice.num("ending_balance")
 	invoice["status"], invoice["number"] = "open", fmt.Sprintf("FAKE-%04d", s.invoices)
 	invoice["hosted_invoice_url"], invoice["invoice_pdf"] = s.URL+"/i/"+id, s.URL+"/i/"+id+"/pdf"

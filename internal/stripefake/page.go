@@ -52,7 +52,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) checkoutPage(w http.ResponseWriter, r *http.Request, session object) {
-	p := hostedPage{Title: "Checkout", Amount: session.str("id"), Back: session.str("cancel_url")}
+	p := hostedPage{Title: "Checkout", Amount: sum(session.num("amount_total"), session), Back: session.str("cancel_url")}
 	if r.Method == http.MethodPost {
 		card, proven := GoodCard, false
 		switch r.FormValue("do") {
@@ -94,12 +94,16 @@ func (s *Server) invoicePage(w http.ResponseWriter, r *http.Request, invoice obj
 	}
 	p := hostedPage{
 		Title: "Invoice " + invoice.str("number"), Said: invoice.str("status"),
-		Amount: fmt.Sprintf("%d.%02d %s", invoice.num("amount_due")/100, invoice.num("amount_due")%100, strings.ToUpper(invoice.str("currency"))),
+		Amount: sum(invoice.num("amount_due"), invoice),
 	}
 	if invoice.str("status") == "open" {
 		p.Buttons = []button{{"pay", "Pay"}}
 	}
 	show(w, p)
+}
+
+func sum(cents int64, of object) string {
+	return fmt.Sprintf("%d.%02d %s", cents/100, cents%100, strings.ToUpper(of.str("currency")))
 }
 
 func (s *Server) portalPage(w http.ResponseWriter, r *http.Request, session object) {

@@ -329,6 +329,49 @@ func TestTax(t *testing.T) {
 	c.want("parts", parts, 13.0)
 }
 
+// TestTaxExempt: of a customer who is exempt, or owes the tax themselves, nothing is taken beyond the net price, whatever the rates
+// say: on the Checkout page, the bill, a preview, and in a draft that was taxed when it was made.
+func TestTaxExempt(t *testing.T) {
+	for _, exempt := range []string{"exempt", "reverse"} {
+		t.Run(exempt, func(t *testing.T) {
+			c := newClient(t)
+			rate := c.must("POST", "tax_rates", "display_name", "USt.", "percentage", "19", "inclusive", "false").str("id")
+			price := c.price("400")
+			sub := c.sold(price, "subscription_data[default_tax_rates][0]", rate)
+			c.want("a usual one pays", sub.num("latest_invoice.total"), 476)
+			c.want("is told", sub.str("latest_invoice.customer_tax_exempt"), "none")
+			c.want("Checkout", c.must("GET", "checkout/sessions").num("data.0.amount_total"), 476)
+			customer := sub.str("customer")
+			status, a, _ := c.call("POST", "customers/"+customer, "", "tax_exempt", "maybe")
+			c.want("another word", status, 400)
+			c.want("param", a.str("error.param"), "tax_exempt")
+			preview := func() answer {
+				return c.must("POST", "invoices/create_preview", "subscription", sub.str("id"), "subscription_details[items][0][price]", c.price("100"),
+					"subscription_details[items][0][quantity]", "1", "subscription_details[proration_behavior]", "always_invoice")
+			}
+			c.want("a preview", preview().num("total"), 119)
+			c.s.Advance(29*24*time.Hour + time.Minute) // the next bill is a draft
+			c.want("draft", c.must("GET", "invoices").num("data.0.total"), 476)
+			c.must("POST", "customers/"+customer, "tax_exempt", exempt)
+			c.s.Advance(2 * time.Hour)
+			bill := c.must("GET", "invoices")
+			c.want("status", bill.str("data.0.status"), "paid")
+			c.want("total", bill.num("data.0.total"), 400)
+			c.want("paid", bill.num("data.0.amount_paid"), 400)
+			c.want("tax", bill.num("data.0.tax"), 0)
+			c.want("why", bill.str("data.0.customer_tax_exempt"), exempt)
+			c.want("the line's", bill.at("data.0.lines.data.0.tax_amounts.0.amount"), 0.0)
+			c.want("its rate", bill.str("data.0.lines.data.0.tax_amounts.0.tax_rate"), rate)
+			c.want("another preview", preview().num("tax"), 0)
+			session := c.must("POST", "checkout/sessions", "mode", "subscription", "customer", customer, "success_url", "https://x.example/ok",
+				"line_items[0][price]", price, "line_items[0][quantity]", "2", "subscription_data[default_tax_rates][0]", rate)
+			c.want("Checkout", session.num("amount_total"), 800)
+			c.want("its tax", session.num("total_details.amount_tax"), 0)
+			c.want("the bill before", c.must("GET", "invoices", "limit", "2").at("data").([]any)[1].(map[string]any)["total"], 476.0)
+		})
+	}
+}
+
 func TestCheckoutPage(t *testing.T) {
 	c := newClient(t)
 	customer := c.must("POST", "customers", "email", "a@example.org").str("id")
