@@ -46,7 +46,7 @@ type OrderStore interface {
 	FindCoupon(ctx context.Context, code string, plan tenant.Plan, now time.Time) (billing.Coupon, error)
 	// HadTrial reports whether an account has tried out a server before.
 	HadTrial(ctx context.Context, account string) (bool, error)
-	// VATNote says how bills of our own to an account are taxed.
+	// VATNote says how bills to an account are taxed.
 	VATNote(ctx context.Context, account string) (billing.VATNote, error)
 	// NameHolder says who holds a server name: "" nobody, "taken", or "tombstoned".
 	NameHolder(ctx context.Context, name tenant.Domain) (string, error)
@@ -168,7 +168,7 @@ func (o *Orders) Price(ctx context.Context, account string, r OrderRequest) (Quo
 	}
 	from := o.Now().AddDate(0, 0, quote.TrialDays)
 	currency := quote.Plan.Price.Currency
-	note, err := o.vatNote(ctx, account)
+	note, err := o.Store.VATNote(ctx, account)
 	if err != nil {
 		return Quote{}, err
 	}
@@ -177,14 +177,6 @@ func (o *Orders) Price(ctx context.Context, account string, r OrderRequest) (Quo
 		quote.Owed = billing.Sum(currency, nil)
 	}
 	return quote, nil
-}
-
-// vatNote is how the first bill will be taxed, where it is our own: what is shown must be what is billed.
-func (o *Orders) vatNote(ctx context.Context, account string) (billing.VATNote, error) {
-	if o.Billing.Name() != (billing.Invoices{}).Name() {
-		return "", nil
-	}
-	return o.Store.VATNote(ctx, account)
 }
 
 // couponCode is a code as it is kept, whatever way somebody typed it.

@@ -47,7 +47,7 @@ type Subscription struct {
 	TrialEnd   time.Time // zero without one
 	Items      []Item
 	Coupon     *Coupon
-	VATNote    VATNote // how bills of our own are taxed; "" with a provider outside, which knows by itself
+	VATNote    VATNote // why its bills have no tax; "" when they have
 	Cancelled  bool    // ends with the period
 	ExternalID string  // the provider's own name of it
 	Customer   string  // the provider's own name of the account
@@ -118,6 +118,7 @@ type Invoice struct {
 	PaidAt      time.Time
 	URL         string // where the provider shows it, and takes the money; "" when we do
 	Dispute     Dispute
+	Note        VATNote // why a provider has taken no tax; "" when it has
 }
 
 // Dispute is a customer's bank that asks for a bill's money back; zero when none does. While it is open nothing happens to the
@@ -228,6 +229,7 @@ type Payer struct {
 	Language string
 	Street, Postcode, City, Country,
 	VATID string
+	VATNote VATNote // why their bills have no tax; "" when they have
 }
 
 // Found is a subscription that a provider outside has, among all that it has for this installation.

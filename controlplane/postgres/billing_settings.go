@@ -61,6 +61,7 @@ const (
 	findBillingSettings  = `select seller, due_days, remind_days, restrict_days, suspend_days, announce_days, delete_days from billing_settings`
 	storeBillingSettings = `
 update billing_settings set seller = $1, due_days = $2, remind_days = $3, restrict_days = $4, suspend_days = $5, announce_days = $6, delete_days = $7`
+	listPayers = `select account_id::text from billing_profiles where stripe_customer is not null order by 1`
 	seedSeller = `update billing_settings set seller = $1 where seller = '{}'`
 )
 
@@ -73,7 +74,7 @@ func (s *Store) FindBillingSettings(ctx context.Context) (b controlplane.Billing
 	return b, nil
 }
 
-// StoreBillingSettings changes them.
+// StoreBillingSettings changes them. When the seller is taxed otherwise from now on, a provider outside is told so of every customer.
 func (s *Store) StoreBillingSettings(ctx context.Context, actor controlplane.Actor, b controlplane.BillingSettings) error {
 	before, err := s.FindBillingSettings(ctx)
 	if err != nil {
@@ -83,8 +84,30 @@ func (s *Store) StoreBillingSettings(ctx context.Context, actor controlplane.Act
 		if _, err := tx.Exec(ctx, storeBillingSettings, b.Seller, b.DueDays, b.Remind, b.Restrict, b.Suspend, b.Announce, b.Delete); err != nil {
 			return err
 		}
+		if b.Seller.SmallBusiness != before.Seller.SmallBusiness || b.Seller.Country != before.Seller.Country {
+			if err := s.tellPayers(ctx, tx); err != nil {
+				return err
+			}
+		}
 		return s.audit(ctx, tx, actor, "billing.settings", "", map[string]any{"before": before, "after": b})
 	})
+}
+
+func (s *Store) tellPayers(ctx context.Context, tx pgx.Tx) error {
+	rows, err := tx.Query(ctx, listPayers)
+	if err != nil {
+		return err
+	}
+	accounts, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, account := range accounts {
+		if err := s.enqueue(ctx, tx, controlplane.BillingPayerArgs{Account: account}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // SeedSeller writes down who sells when nobody has yet: what the command line says of it, until an operator says more.

@@ -29,7 +29,8 @@ func (s *Store) FindPayer(ctx context.Context, account string) (p billing.Payer,
 	if err != nil {
 		return p, fmt.Errorf("find who pays for account %s: %w", account, translate(err))
 	}
-	return p, nil
+	p.VATNote, err = s.VATNote(ctx, account)
+	return p, err
 }
 
 // RememberPayer keeps a provider's name of an account.

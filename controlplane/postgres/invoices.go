@@ -41,7 +41,7 @@ insert into invoice_lines (invoice_id, position, kind, text, quantity, unit_cent
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 )
 
-// VATNote says how bills of our own to an account are taxed.
+// VATNote says how bills to an account are taxed, our own and those of a provider outside.
 func (s *Store) VATNote(ctx context.Context, account string) (billing.VATNote, error) {
 	note, err := vatNote(ctx, s.pool, account)
 	if err != nil {

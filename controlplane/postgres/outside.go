@@ -180,10 +180,10 @@ const (
 	mirrorInvoice = `
 insert into invoices (kind, number, provider, external_id, account_id, tenant_id, status, language, currency, net_cents, vat_cents, gross_cents,
 	paid_cents, seller, buyer, period_start, period_end, issued_at, due_at, paid_at, url,
-	dispute_status, dispute_reason, dispute_cents, respond_by)
+	dispute_status, dispute_reason, dispute_cents, respond_by, vat_note)
 select case when $6 < 0 then 'credit_note' else 'invoice' end, $2, s.provider, $3, s.account_id, s.tenant_id, $4, a.language, $5, $6, $7, $8, $9,
 	b.seller, jsonb_build_object('email', a.email), $10, $11, $12,
-	case when $16 = 'lost' then greatest($13, $20::timestamptz + make_interval(days => b.due_days)) else $13 end, $14, $15, $16, $17, $18, $19
+	case when $16 = 'lost' then greatest($13, $20::timestamptz + make_interval(days => b.due_days)) else $13 end, $14, $15, $16, $17, $18, $19, $21
 from subscriptions s join accounts a on a.id = s.account_id cross join billing_settings b where s.tenant_id = $1
 on conflict (external_id) do update set paid_at = excluded.paid_at, url = excluded.url,
 	paid_cents = excluded.paid_cents + booked_for(invoices.id),
@@ -225,7 +225,7 @@ func (s *Store) mirrorInvoice(ctx context.Context, tx pgx.Tx, sub controlplane.S
 	id, after := "", mirrored{Dispute: i.Dispute.Status}
 	err = tx.QueryRow(ctx, mirrorInvoice, sub.Tenant, i.Number, i.External, i.Status, i.Net.Currency, i.Net.Cents, i.VAT.Cents, i.Gross.Cents,
 		i.Paid.Cents, utcOrNull(i.Start), utcOrNull(i.End), i.Issued, later(i.Due, i.Issued), utcOrNull(i.PaidAt), i.URL,
-		i.Dispute.Status, i.Dispute.Reason, i.Dispute.Amount.Cents, utcOrNull(i.Dispute.RespondBy), asked).Scan(&id, &after.Status, &after.Paid)
+		i.Dispute.Status, i.Dispute.Reason, i.Dispute.Amount.Cents, utcOrNull(i.Dispute.RespondBy), asked, i.Note).Scan(&id, &after.Status, &after.Paid)
 	if err != nil {
 		return err
 	}

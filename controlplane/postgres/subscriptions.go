@@ -86,10 +86,8 @@ func readSubscription(ctx context.Context, q reader, id tenant.ID) (controlplane
 	if err != nil {
 		return s, err
 	}
-	if s.Provider == ours {
-		if s.VATNote, err = vatNote(ctx, q, s.Account); err != nil {
-			return s, err
-		}
+	if s.VATNote, err = vatNote(ctx, q, s.Account); err != nil {
+		return s, err
 	}
 	s.CheckedAt, s.Untold = utc(checked), utc(untold)
 	s.Anchor, s.Start, s.End, s.TrialEnd = utc(anchor), utc(start), utc(end), utc(trial)

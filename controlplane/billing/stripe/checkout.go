@@ -12,33 +12,40 @@ import (
 )
 
 // Begin makes the Checkout page of an order, or finds the one that was made: one that is open is used again, one that was paid
-// leads back to us, and only when all before have expired there is another.
+// leads back to us, and only when all before have expired there is another. One whose customer is taxed otherwise by now says another
+// sum than we do, so it is closed.
 func (p *Provider) Begin(ctx context.Context, order billing.Order) (billing.Terms, error) {
 	if len(order.Items) == 0 {
 		return billing.Terms{}, fmt.Errorf("stripe: order %s has no items", order.ID)
 	}
-	customer, err := p.customer(ctx, order.Account, order.Email)
+	payer, err := p.customer(ctx, order.Account, order.Email)
 	if err != nil {
 		return billing.Terms{}, err
 	}
-	before, err := p.sessions(ctx, customer, metaOrder, order.ID)
+	taxed := string(exempt(payer.VATNote))
+	before, err := p.sessions(ctx, payer.Customer, metaOrder, order.ID)
 	if err != nil {
 		return billing.Terms{}, err
 	}
 	for _, s := range before {
 		switch s.Status {
 		case stripe.CheckoutSessionStatusOpen:
-			return billing.Terms{CheckoutURL: s.URL}, nil
+			if s.Metadata[metaTaxed] == taxed {
+				return billing.Terms{CheckoutURL: s.URL}, nil
+			}
+			if err := p.close(ctx, s); err != nil {
+				return billing.Terms{}, err
+			}
 		case stripe.CheckoutSessionStatusComplete:
 			return billing.Terms{CheckoutURL: order.ReturnURL}, nil
 		}
 	}
-	asked, err := p.sessionParams(ctx, order, customer)
+	asked, err := p.sessionParams(ctx, order, payer.Customer)
 	if err != nil {
 		return billing.Terms{}, err
 	}
 	asked.Params = params(ctx, p.once("checkout", order.ID, len(before)))
-	asked.Metadata = p.meta(metaTenant, string(order.Tenant), metaOrder, order.ID)
+	asked.Metadata = p.meta(metaTenant, string(order.Tenant), metaOrder, order.ID, metaTaxed, taxed)
 	made, err := session.Client{B: p.backend, Key: p.Key}.New(asked)
 	if err != nil {
 		return billing.Terms{}, p.failed("begin a Checkout", err)
@@ -116,10 +123,14 @@ func (p *Provider) expire(ctx context.Context, customer, tenantID string) error 
 		if s.Status != stripe.CheckoutSessionStatusOpen {
 			continue
 		}
-		_, err := session.Client{B: p.backend, Key: p.Key}.Expire(s.ID, &stripe.CheckoutSessionExpireParams{Params: params(ctx, p.once("expire", s.ID))})
-		if err != nil {
-			return p.failed("close a Checkout", err)
+		if err := p.close(ctx, s); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (p *Provider) close(ctx context.Context, s *stripe.CheckoutSession) error {
+	_, err := session.Client{B: p.backend, Key: p.Key}.Expire(s.ID, &stripe.CheckoutSessionExpireParams{Params: params(ctx, p.once("expire", s.ID))})
+	return p.failed("close a Checkout", err)
 }

@@ -11,11 +11,11 @@ import (
 	"hafen/controlplane/billing"
 )
 
-// customer finds or makes Stripe's customer of an account and tells it what is known of who pays.
-func (p *Provider) customer(ctx context.Context, account, email string) (string, error) {
+// customer finds or makes Stripe's customer of an account and tells it what is known of who pays, which is the answer.
+func (p *Provider) customer(ctx context.Context, account, email string) (billing.Payer, error) {
 	c, err := p.Customers.FindPayer(ctx, account)
 	if err != nil {
-		return "", fmt.Errorf("find who pays for account %s: %w", account, err)
+		return c, fmt.Errorf("find who pays for account %s: %w", account, err)
 	}
 	if c.Email == "" {
 		c.Email = email
@@ -23,7 +23,7 @@ func (p *Provider) customer(ctx context.Context, account, email string) (string,
 	if c.Customer == "" {
 		// Made before, and the answer or our row was lost.
 		if c.Customer, err = p.findCustomer(ctx, account, c.Email); err != nil {
-			return "", err
+			return c, err
 		}
 	}
 	client := customer.Client{B: p.backend, Key: p.Key}
@@ -35,18 +35,19 @@ func (p *Provider) customer(ctx context.Context, account, email string) (string,
 		asked.Params = params(ctx, p.once("customer", p.Installation, account, c))
 		made, err := client.New(asked)
 		if err != nil {
-			return "", p.failed("make a customer", err)
+			return c, p.failed("make a customer", err)
 		}
-		return made.ID, p.remember(ctx, account, made.ID)
+		c.Customer = made.ID
+		return c, p.remember(ctx, account, made.ID)
 	}
 	asked.Params = params(ctx, "")
 	if _, err := client.Update(c.Customer, asked); err != nil {
-		return "", p.failed("tell who a customer is", err)
+		return c, p.failed("tell who a customer is", err)
 	}
 	if err := p.setVATID(ctx, c.Customer, c.VATID); err != nil {
-		return "", err
+		return c, err
 	}
-	return c.Customer, p.remember(ctx, account, c.Customer)
+	return c, p.remember(ctx, account, c.Customer)
 }
 
 func (p *Provider) remember(ctx context.Context, account, id string) error {
@@ -57,7 +58,9 @@ func (p *Provider) remember(ctx context.Context, account, id string) error {
 }
 
 func (p *Provider) customerParams(c billing.Payer, account string) *stripe.CustomerParams {
-	asked := &stripe.CustomerParams{Email: stripe.String(c.Email), Metadata: p.meta(metaAccount, account)}
+	asked := &stripe.CustomerParams{
+		Email: stripe.String(c.Email), TaxExempt: stripe.String(string(exempt(c.VATNote))), Metadata: p.meta(metaAccount, account),
+	}
 	if c.Name != "" {
 		asked.Name = stripe.String(c.Name)
 	}
@@ -70,6 +73,44 @@ func (p *Provider) customerParams(c billing.Payer, account string) *stripe.Custo
 		}
 	}
 	return asked
+}
+
+// exempt is Stripe's word for how a customer is taxed. It takes no tax from one who is exempt, or who owes it themselves, whatever the
+// rates of a subscription say (https://docs.stripe.com/billing/taxes/tax-rates). So the rates may always be there, and tax comes
+// back with the next bill: of a seller who was a small business too.
+func exempt(note billing.VATNote) stripe.CustomerTaxExempt {
+	switch note {
+	case "":
+		return stripe.CustomerTaxExemptNone
+	case billing.ReverseCharge:
+		return stripe.CustomerTaxExemptReverse
+	default:
+		return stripe.CustomerTaxExemptExempt
+	}
+}
+
+// noteOf is why a bill of Stripe's has no tax. Its word for two of the reasons is one: which it is, the seller says.
+func noteOf(in *stripe.Invoice, now billing.VATNote) billing.VATNote {
+	switch {
+	case in.CustomerTaxExempt == nil || *in.CustomerTaxExempt == stripe.CustomerTaxExemptNone:
+		return ""
+	case *in.CustomerTaxExempt == stripe.CustomerTaxExemptReverse:
+		return billing.ReverseCharge
+	case now == billing.SmallBusiness:
+		return now
+	default:
+		return billing.OutsideEU
+	}
+}
+
+// agree has Stripe tax a customer as our rows say, before it reckons anything: the job that tells it of a changed profile may not have
+// come yet.
+func (p *Provider) agree(ctx context.Context, now *stripe.Subscription, s billing.Subscription) error {
+	if now.Customer == nil || now.Customer.TaxExempt == exempt(s.VATNote) {
+		return nil
+	}
+	_, err := p.customer(ctx, s.Account, s.Email)
+	return err
 }
 
 // findCustomer looks for an account's customer by what Stripe lists at once (its search lags behind); "" when there is none.

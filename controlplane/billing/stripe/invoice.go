@@ -43,7 +43,10 @@ func (p *Provider) Preview(ctx context.Context, s billing.Subscription, c billin
 		return nothing, errOvertaken
 	}
 	if booked(now) != nil {
-		return billing.Prorate(s, c), nil
+		return billing.Prorate(s, c).Under(s.VATNote), nil
+	}
+	if err := p.agree(ctx, now, s); err != nil {
+		return nothing, err
 	}
 	changes, err := p.changes(ctx, now, s.Period, c.Items)
 	if err != nil || len(changes) == 0 {
@@ -99,7 +102,7 @@ func (p *Provider) bill(ctx context.Context, in *stripe.Invoice) (billing.Bill, 
 		if row.Proration {
 			line.Kind = billing.LineProration
 		}
-		if len(row.TaxAmounts) > 0 {
+		if len(row.TaxAmounts) > 0 && noteOf(in, "") == "" {
 			rate, err := p.percentage(ctx, row.TaxAmounts[0].TaxRate)
 			if err != nil {
 				return bill, err
@@ -162,6 +165,7 @@ func (p *Provider) Look(ctx context.Context, s billing.Subscription) (billing.Ou
 		if err != nil {
 			return billing.Outside{}, err
 		}
+		one.Note = noteOf(in, s.VATNote)
 		out.Invoices = append(out.Invoices, one)
 	}
 	return out, p.failed("list the bills of subscription "+now.ID, found.Err())

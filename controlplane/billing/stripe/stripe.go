@@ -93,10 +93,11 @@ const (
 	metaTenant       = "hafen_tenant"
 	metaOrder        = "hafen_order"
 	metaAccount      = "hafen_account"
-	metaRef          = "hafen_ref"  // of a price: our plan's or add-on's version
-	metaKind         = "hafen_kind" // of a price: the kind of line
-	metaRate         = "hafen_vat"  // of a tax rate
-	metaPaid         = "hafen_paid" // of a subscription whose next period is booked otherwise: what this one was paid for
+	metaRef          = "hafen_ref"   // of a price: our plan's or add-on's version
+	metaKind         = "hafen_kind"  // of a price: the kind of line
+	metaRate         = "hafen_vat"   // of a tax rate
+	metaTaxed        = "hafen_taxed" // of a Checkout: how its customer was taxed when it was made
+	metaPaid         = "hafen_paid"  // of a subscription whose next period is booked otherwise: what this one was paid for
 	metaPaidUntil    = "hafen_paid_until"
 )
 

@@ -31,6 +31,7 @@ func (p *Provider) find(ctx context.Context, s billing.Subscription) (*stripe.Su
 	if s.ExternalID != "" {
 		asked := &stripe.SubscriptionParams{Params: params(ctx, "")}
 		asked.AddExpand("latest_invoice")
+		asked.AddExpand("customer")
 		found, err := p.subscriptions().Get(s.ExternalID, asked)
 		return found, p.failed("ask for subscription "+s.ExternalID, err)
 	}
@@ -58,6 +59,7 @@ func (p *Provider) ofTenant(ctx context.Context, s billing.Subscription) ([]*str
 	}
 	asked := &stripe.SubscriptionListParams{ListParams: list(ctx), Customer: stripe.String(customer), Status: stripe.String("all")}
 	asked.AddExpand("data.latest_invoice")
+	asked.AddExpand("data.customer")
 	var all []*stripe.Subscription
 	found := p.subscriptions().List(asked)
 	for found.Next() {
@@ -215,6 +217,9 @@ func (p *Provider) Change(ctx context.Context, s billing.Subscription, c billing
 	if waits(now, c.Items) && payable(now) {
 		return billing.Terms{CheckoutURL: payURL(now)}, nil // asked before
 	}
+	if err := p.agree(ctx, now, s); err != nil {
+		return billing.Terms{}, err
+	}
 	if now, err = p.unbook(ctx, s, now, c.Key); err != nil {
 		return billing.Terms{}, err
 	}
@@ -342,6 +347,9 @@ func (p *Provider) Book(ctx context.Context, s billing.Subscription, c billing.C
 			return nil
 		}
 		return fmt.Errorf("stripe: subscription %s has ended", now.ID)
+	}
+	if err := p.agree(ctx, now, s); err != nil {
+		return err
 	}
 	next := coming{Change: c, cancel: cancel}
 	if c.Period == s.Period || c.Period == "" || now.Status == stripe.SubscriptionStatusTrialing {

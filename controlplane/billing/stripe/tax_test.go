@@ -121,3 +121,81 @@ func TestManyAddons(t *testing.T) {
 	w.mustChange(c)
 	w.want("taken", w.paid()-before, bill.Gross.Cents)
 }
+
+// owes says how a customer is taxed from now on, as a job tells Stripe when their profile has changed.
+func (w *world) owes(note billing.VATNote, told bool) {
+	w.Helper()
+	c := w.accounts.known[account]
+	c.VATNote, w.sub.VATNote = note, note
+	w.accounts.known[account] = c
+	if told {
+		if err := w.provider.TellPayer(w.Context(), account); err != nil {
+			w.Fatal(err)
+		}
+	}
+}
+
+// TestWhoOwesNoTax: whom our own bills would not tax, Stripe does not: from the first bill on, and as long as it is so.
+func TestWhoOwesNoTax(t *testing.T) {
+	for _, note := range []billing.VATNote{billing.ReverseCharge, billing.OutsideEU, billing.SmallBusiness} {
+		t.Run(string(note), func(t *testing.T) {
+			w := newWorld(t)
+			w.owes(note, false)
+			w.begin(w.order(basic, seats(1, 100)))
+			w.want("the page says", w.stripe.List("checkout.session")[0]["amount_total"], int64(500))
+			w.pay(stripefake.GoodCard)
+			first := w.look().Invoices[0]
+			w.want("taken", w.paid(), int64(500))
+			w.want("note", first.Note, note)
+			w.want("tax", first.VAT, eur(0))
+			w.want("rate", first.Lines[0].VATRate, 0)
+			w.stripe.Advance(10 * 24 * time.Hour)
+			c := w.change("up", allIn, seats(1, 100))
+			before, bill := w.paid(), w.preview(c)
+			w.want("as reckoned here", bill.Gross, billing.Prorate(w.sub, c).Under(note).Gross)
+			w.mustChange(c)
+			w.want("taken for the change", w.paid()-before, bill.Gross.Cents)
+			w.look()
+			w.owes("", true)
+			w.stripe.Advance(31 * 24 * time.Hour)
+			again := w.look().Invoices[0]
+			w.want("taxed again", again.VAT, eur(285)) // of 15.00 at 19 %
+			w.want("no note", again.Note, billing.VATNote(""))
+		})
+	}
+}
+
+// TestTaxToldLate: what a changed profile tells Stripe may come late. A preview, a change, a booking and a Checkout wait for nothing.
+func TestTaxToldLate(t *testing.T) {
+	exempt := func(w *world) any { return w.stripe.Object(w.stripe.List("customer")[0]["id"].(string))["tax_exempt"] }
+	w := sold(t, basic)
+	w.stripe.Advance(10 * 24 * time.Hour)
+	c := w.change("up", advanced)
+	w.owes(billing.ReverseCharge, false)
+	w.want("a preview's tax", w.preview(c).VAT, eur(0))
+	w.owes("", false)
+	before := w.paid()
+	w.mustChange(c)
+	w.want("a change", w.paid()-before, billing.Prorate(w.sub, c).Gross.Cents)
+	w.look()
+	w.owes(billing.OutsideEU, false)
+	w.book(w.change("down", basic), false)
+	w.want("a booking", exempt(w), "exempt")
+	// Where another change is booked, the arithmetic is ours.
+	c = w.change("up again", allIn)
+	w.want("after a booking", w.preview(c).Gross, billing.Prorate(w.sub, c).Under(billing.OutsideEU).Gross)
+}
+
+// TestTaxOfAnOpenCheckout: a page that was made for another tax is not shown again.
+func TestTaxOfAnOpenCheckout(t *testing.T) {
+	w := newWorld(t)
+	first := w.begin(w.order(basic))
+	w.want("the same", w.begin(w.order(basic)), first)
+	w.owes(billing.ReverseCharge, false)
+	second := w.begin(w.order(basic))
+	w.want("another", second != first, true)
+	w.want("the same again", w.begin(w.order(basic)), second)
+	w.want("the former", w.stripe.List("checkout.session")[0]["status"], "expired")
+	w.pay(stripefake.GoodCard)
+	w.want("taken", w.paid(), int64(400))
+}
