@@ -35,19 +35,20 @@ func TestHafen(t *testing.T) {
 		run func(*testing.T, port)
 		on  []tenant.EngineName
 	}{
-		"people talk":             {testTalk, both},
-		"servers federate":        {testFederation, light}, // with one of the other kind
-		"quotas hold":             {testQuota, both},
-		"uploads stop at it":      {testParallelUploads, both},
-		"a server is restricted":  {testRestricted, both},
-		"members come and go":     {testMembers, both},
-		"a server is suspended":   {testSuspension, light},
-		"a server is deleted":     {testDeletion, both},
-		"nobody registers":        {testRegistration, both},
-		"a password by its link":  {testPasswordLink, light},
-		"sessions outlive a poll": {testLongPoll, light},
-		"sync slides":             {testSlidingSync, full},
-		"the paths are right":     {testPaths, both},
+		"people talk":               {testTalk, both},
+		"servers federate":          {testFederation, light}, // with one of the other kind
+		"quotas hold":               {testQuota, both},
+		"uploads stop at it":        {testParallelUploads, both},
+		"a server is restricted":    {testRestricted, both},
+		"members come and go":       {testMembers, both},
+		"a server is suspended":     {testSuspension, light},
+		"a server is deleted":       {testDeletion, both},
+		"nobody registers":          {testRegistration, both},
+		"a password by its link":    {testPasswordLink, light},
+		"sessions outlive a poll":   {testLongPoll, light},
+		"sync slides":               {testSlidingSync, full},
+		"its share of the database": {testShare, light},
+		"the paths are right":       {testPaths, both},
 	} {
 		for _, engine := range test.on {
 			t.Run(name+" on "+string(engine), func(t *testing.T) {
