@@ -196,7 +196,7 @@ func (m *market) renewedOnce(s hafentest.Server, renewals int) {
 	if n := hafentest.Query[int](h, `select count(*) from invoices where tenant_id = $1`, s.ID); n != 1+renewals {
 		m.t.Errorf("%d bills after %d renewals", n, renewals)
 	}
-	if n := hafentest.Query[int](h, `select count(*) from invoice_payments p join invoices i on i.id = p.invoice_id where i.tenant_id = $1`, s.ID); n != renewals {
+	if n := hafentest.Query[int](h, `select count(*) from invoice_payments p join invoices i on i.id = p.invoice_id where i.tenant_id = $1`, s.ID); n != 1+renewals {
 		m.t.Errorf("%d payments after %d renewals", n, renewals)
 	}
 	if !hafentest.Query[bool](h, `select count(*) = max(right(number, 6)::int) and count(*) = (select last from invoice_numbers) from invoices where provider = 'invoice'`) {
@@ -212,11 +212,11 @@ select coalesce(string_agg(name, ', '), '') from (
 	select regexp_replace(once, ' [0-9]+$', '') as name from mails where once like 'server %' group by 1 having count(*) > 1) t`); twice != "" {
 		m.t.Errorf("written twice: %s", twice)
 	}
+	// A bill of an order is paid before it is written, and its mail is a receipt; one of a renewal is written, and then paid.
 	if n := hafentest.Query[int](m.Hafen, `
-select count(*) from invoices i where provider = 'invoice' and (
-	not exists (select from mails where once = 'invoice ' || i.id || ' issued')
-	or exists (select from invoice_payments where invoice_id = i.id) and not exists (select from mails where once = 'invoice ' || i.id || ' paid'))`); n > 0 {
-		m.t.Errorf("nobody was told of %d bills", n)
+select count(*) from invoices i where provider = 'invoice' and array(
+	select split_part(once, ' ', 3) from mails where once like 'invoice ' || i.id || ' %' order by 1) not in ('{receipt}', '{issued,paid}')`); n > 0 {
+		m.t.Errorf("%d bills were not told of, or not rightly", n)
 	}
 	sent := map[string]bool{}
 	for _, letter := range m.post.Mails() {
