@@ -52,6 +52,7 @@ func startBrowser() error {
 		chromedp.NoSandbox, // root needs it, and the pages are our own
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("host-resolver-rules", "MAP "+soldAt+" 127.0.0.1"),
 		chromedp.Flag("disable-component-update", true),
 	)
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
