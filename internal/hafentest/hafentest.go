@@ -251,9 +251,9 @@ func (h *Hafen) URL() string {
 // AwaitFrontPage waits until the website answers.
 func (h *Hafen) AwaitFrontPage() {
 	h.t.Helper()
-	client := h.HTTPClient()
 	h.Await(60*time.Second, "front page", func() error {
-		answer, err := client.Get(h.URL() + "/")
+		// One of its own each time: what sells has a certificate of an authority that the first start has just made.
+		answer, err := h.HTTPClient().Get(h.URL() + "/")
 		if err != nil {
 			return err
 		}

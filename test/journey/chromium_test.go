@@ -54,6 +54,9 @@ func startBrowser() error {
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("host-resolver-rules", "MAP "+soldAt+" 127.0.0.1"),
 		chromedp.Flag("disable-component-update", true),
+		// Each container that comes or goes changes the machine's addresses, for which Chromium breaks off what it has open by
+		// HTTP/2: a live page would be told so in the console at a moment of chance.
+		chromedp.Flag("disable-http2", true),
 	)
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, _ := chromedp.NewContext(allocator) //nolint:govet // TestMain ends it with chromedp.Cancel
