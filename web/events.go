@@ -131,6 +131,9 @@ func (s *Server) sendParts(r *request, out *eventWriter) (next string, err error
 		}
 		return "", err
 	}
+	if r.owed, err = s.Invoices.Owed(r.ctx(), r.server.ID); err != nil { // what the page's head says of it, its parts need not
+		return "", err
+	}
 	parts, next, err := s.liveParts(r, r.QueryParam("view"))
 	if err != nil {
 		return "", err

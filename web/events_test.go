@@ -12,6 +12,7 @@ import (
 
 	"github.com/PuerkitoBio/goquery"
 
+	"hafen/templates/i18n"
 	"hafen/tenant"
 )
 
@@ -187,6 +188,29 @@ func TestDashboardIsLoadedAgain(t *testing.T) {
 	for e := l.wait("state"); !strings.Contains(e.data, `data-goto="`+serverPath(id)+`"`); e = l.wait("state") {
 	}
 	l.wait("done")
+}
+
+// TestDashboardSaysOnceWhatIsOwed: a page's head says of an unpaid bill why the server stands still. Its live part does not say it
+// again, and does where the head has nothing to say.
+func TestDashboardSaysOnceWhatIsOwed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	client := w.served()
+	account := w.account("anna@example.org", aCustomer)
+	id := w.active(account, "werft")
+	title := i18n.For("en").T("dashboard.suspended.title")
+	w.exec(`update tenants set status = 'suspended', suspended_for = 'payment' where id = $1`, id)
+	if e := w.listens(client, w.as(account), eventsURL(id, viewDashboard)).wait("state"); !strings.Contains(e.data, title) {
+		t.Errorf("nobody says why: %s", e.data)
+	}
+	w.billed(id, 12)
+	w.dun()
+	if page := w.as(account).get(serverPath(id)).want(http.StatusOK); page.doc().Find("[role=status]").Length() == 0 || strings.Contains(page.body, title) {
+		t.Error("the page does not say it once")
+	}
+	if e := w.listens(client, w.as(account), eventsURL(id, viewDashboard)).wait("state"); strings.Contains(e.data, title) {
+		t.Errorf("said again: %s", e.data)
+	}
 }
 
 // TestEndOfStreams: with the client, the session, the process, and never more than a session may have.
