@@ -222,8 +222,24 @@ func (t *Tree) Drop(group string) error {
 	return nil
 }
 
-// Remove removes the tree; what processes are left in it go to the root of the hierarchy.
+// Remove removes the tree; what processes are left in it go to the root of the hierarchy. One that is ending can not go, and holds
+// its group until it is gone, for which Remove waits.
 func (t *Tree) Remove() error {
+	for deadline := time.Now().Add(patience); ; time.Sleep(pause) {
+		err := t.remove()
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// A process that was killed is gone in milliseconds, when nobody keeps it from ending.
+const (
+	patience = 5 * time.Second
+	pause    = 10 * time.Millisecond
+)
+
+func (t *Tree) remove() error {
 	groups, err := t.Groups()
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"hafen/internal/hafentest"
 	"hafen/internal/stripefake"
+	"hafen/tenant"
 )
 
 // TestStripe: a customer orders and pays on Stripe's page, changes their mind on the way, is declined, gives an upgrade up that their
@@ -73,8 +74,7 @@ func TestStripe(t *testing.T) {
 	p.follow(`#sca`)
 	p.follow(`#confirm`)
 	p.await("that the money has come", `!document.body.innerText.includes(`+quote(p.T("payment.checkout.text"))+`)`)
-	p.open(server)
-	p.await("the server", `location.pathname.endsWith('/ready') && document.readyState === 'complete'`)
+	w.AwaitStatus(tenant.ID(strings.TrimPrefix(server, "/servers/")), tenant.Active, patience)
 
 	p.open(server + "/plan")
 	p.follow(`main a[href^="` + server + `/plan/change?plan=all-in"]`)
