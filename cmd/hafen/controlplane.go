@@ -132,26 +132,17 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 		Store: store, Reader: prov, Every: c.Meter, Work: store, Log: log,
 		Purges: func(engine tenant.EngineName) bool { return prov.Supports(engine, homeserver.PurgeRemoteMedia) },
 	}
-	workers := river.NewWorkers()
-	river.AddWorker(workers, &controlplane.ReconcileWorker{Reconciler: reconciler})
-	river.AddWorker(workers, &controlplane.OperationWorker{
-		Store: store, Mailbox: keys.Mailbox, Homeservers: prov, Members: store, Recipients: store, Measure: meter.Measure, Log: log,
-	})
-	river.AddWorker(workers, &controlplane.TenantMailWorker{Store: store, Texts: texts})
-	river.AddWorker(workers, &controlplane.QuotaWarningWorker{Store: store, Texts: texts})
-	bills := &controlplane.BillMails{Store: store, Texts: texts, Printer: pdf.Printer{}}
-	river.AddWorker(workers, &controlplane.DunningMailWorker{Mails: bills})
-	river.AddWorker(workers, &controlplane.InvoiceMailWorker{Mails: bills})
-	river.AddWorker(workers, &controlplane.MemberMailWorker{Store: store, Texts: texts})
-	river.AddWorker(workers, &controlplane.CleanWorker{Store: store})
 	money, err := w.money(ctx, s, store, log)
 	if err != nil {
 		return nil, err
 	}
 	sales := money.subscriptions
-	river.AddWorker(workers, &controlplane.BillingLookWorker{Subscriptions: sales})
-	river.AddWorker(workers, &controlplane.BillingEndWorker{Subscriptions: sales})
-	river.AddWorker(workers, &controlplane.BillingTellWorker{Subscriptions: sales})
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &controlplane.ReconcileWorker{Reconciler: reconciler})
+	river.AddWorker(workers, &controlplane.OperationWorker{
+		Store: store, Mailbox: keys.Mailbox, Homeservers: prov, Members: store, Recipients: store, Measure: meter.Measure, Log: log,
+	})
+	addMoneyAndMails(workers, store, texts, sales)
 	river.AddWorker(workers, money.payers())
 	if err := c.addMail(workers, s, store, texts); err != nil {
 		return nil, err
@@ -188,6 +179,20 @@ func openControlplane(ctx context.Context, s settings, w webSettings, c controlp
 		})
 	}
 	return l, nil
+}
+
+// addMoneyAndMails adds the workers that need no more than the rows and the words: mails, bills, and what providers are asked and told.
+func addMoneyAndMails(workers *river.Workers, store *postgres.Store, texts web.MailTexts, sales *controlplane.Subscriptions) {
+	river.AddWorker(workers, &controlplane.TenantMailWorker{Store: store, Texts: texts})
+	river.AddWorker(workers, &controlplane.QuotaWarningWorker{Store: store, Texts: texts})
+	bills := &controlplane.BillMails{Store: store, Texts: texts, Printer: pdf.Printer{}}
+	river.AddWorker(workers, &controlplane.DunningMailWorker{Mails: bills})
+	river.AddWorker(workers, &controlplane.InvoiceMailWorker{Mails: bills})
+	river.AddWorker(workers, &controlplane.MemberMailWorker{Store: store, Texts: texts})
+	river.AddWorker(workers, &controlplane.CleanWorker{Store: store})
+	river.AddWorker(workers, &controlplane.BillingLookWorker{Subscriptions: sales})
+	river.AddWorker(workers, &controlplane.BillingEndWorker{Subscriptions: sales})
+	river.AddWorker(workers, &controlplane.BillingTellWorker{Subscriptions: sales})
 }
 
 // dunner asks for what is owed. In a trial nothing costs money, so nobody is asked, and no server stops for it.
